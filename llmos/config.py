@@ -1,0 +1,182 @@
+"""Settings: defaults, then ``<home>/config.toml``, then ``LLMOS_*`` variables, then arguments.
+
+Each setting has its docstring beside it; ``llmos config show`` prints them with their source.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+from llmos.errors import ConfigError
+
+DEFAULT_ALLOW = ("Read", "Glob", "Grep", "Write", "Edit", "Bash", "WebFetch")
+
+
+@dataclass(frozen=True)
+class LLMOSConfig:
+    """All settings of one home."""
+
+    processor: str = ""
+    """``claude``, ``pydantic_ai``, ``local`` or ``""``: the first usable one in that order."""
+    model: str = ""
+    """Model of the processor: ``provider:name`` for pydantic_ai, a name for claude."""
+    local_model: str = ""
+    """Path of a GGUF file for the local processor."""
+    budget_usd: float = 10.0
+    """What all runs of this home together may cost until it is raised."""
+    max_cost_usd: float = 5.0
+    """What one run may cost."""
+    run_wall_s: float = 600.0
+    """Wall clock of one run, in seconds."""
+    tool_timeout_s: float = 120.0
+    """Wall clock of one tool call, in seconds."""
+    max_calls: int = 200
+    """System calls one run may make."""
+    max_turns: int = 100
+    """Times one run may ask the model."""
+    max_repeats: int = 4
+    """Equal calls with equal results in a row that end a run as a loop."""
+    parallel_runs: int = 4
+    """Goals that run at once."""
+    allow: tuple[str, ...] = ()
+    """Permission rules that allow a call without asking, such as ``Bash(git *)``."""
+    ask: tuple[str, ...] = ()
+    """Permission rules that ask a person each time."""
+    deny: tuple[str, ...] = ()
+    """Permission rules that deny a call; deny wins over ask and allow."""
+    sandbox: bool = True
+    """Run ``Bash`` under bubblewrap where it is installed."""
+    snapshot_files: int = 5000
+    """Largest number of files in a working directory that is snapshotted around ``Bash``."""
+    snapshot_mb: int = 64
+    """Largest size of a working directory, in MiB, that is snapshotted around ``Bash``."""
+    answer_cache: bool = False
+    """Give a recorded answer again even where nothing guards it, labelled with its date."""
+
+    @classmethod
+    def development(cls) -> Self:
+        """Small budget, short limits: for trying things out."""
+        return cls(budget_usd=1.0, max_cost_usd=0.25, run_wall_s=120.0)
+
+    @classmethod
+    def production(cls) -> Self:
+        """The defaults, with the sandbox insisted on: without bubblewrap ``Bash`` is denied."""
+        return cls(budget_usd=100.0, ask=("Bash(unsandboxed)",))
+
+    @classmethod
+    def load(cls, home: Path, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the settings of ``home``.
+
+        Raises:
+            ConfigError: The file is not TOML, or a setting is unknown or of the wrong type.
+        """
+        values = read_file(config_path(home))
+        for name in field_types():
+            text = (os.environ if environ is None else environ).get(f"LLMOS_{name.upper()}")
+            if text is not None:
+                values[name] = parse_setting(name, text)
+        return replace(cls(), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting with where its value came from."""
+
+    name: str
+    value: Any
+    source: str = field(default="default")
+
+
+def default_home() -> Path:
+    """``$LLMOS_HOME``, else the platform's data folder for this user."""
+    named = os.environ.get("LLMOS_HOME")
+    if named:
+        return Path(named).expanduser()
+    from platformdirs import user_data_path
+
+    return user_data_path("llmos", appauthor=False)
+
+
+def config_path(home: Path) -> Path:
+    """Where the settings file of ``home`` lies."""
+    return home / "config.toml"
+
+
+def field_types() -> dict[str, type]:
+    """Type of every setting, by name."""
+    hints = get_type_hints(LLMOSConfig)
+    return {f.name: hints[f.name] for f in fields(LLMOSConfig)}
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The settings that a file names, checked.
+
+    Raises:
+        ConfigError: The file cannot be read, is not TOML, or names an unknown setting.
+    """
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path} is not a TOML file: {e}", "mend or delete it") from e
+    except OSError as e:
+        raise ConfigError(f"cannot read {path}: {e.strerror}") from e
+    return {name: check_setting(name, value) for name, value in raw.items()}
+
+
+def check_setting(name: str, value: Any) -> Any:
+    """Return ``value`` as the type of setting ``name``.
+
+    Raises:
+        ConfigError: Unknown name, or a value of another type.
+    """
+    types = field_types()
+    if name not in types:
+        raise ConfigError(f"there is no setting {name!r}", f"settings: {', '.join(types)}")
+    expected = types[name]
+    if get_origin(expected) is tuple:
+        item = get_args(expected)[0]
+        if isinstance(value, (list, tuple)) and all(isinstance(v, item) for v in value):
+            return tuple(value)
+    elif expected is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value == value and value >= 0:
+            return float(value)
+        raise ConfigError(f"setting {name!r} must not be negative: {value!r}")
+    elif isinstance(value, expected) and (expected is bool or not isinstance(value, bool)):
+        if isinstance(value, int) and expected is int and value < 1:
+            raise ConfigError(f"setting {name!r} must be at least 1: {value!r}")
+        return value
+    kind = "a list of texts" if get_origin(expected) is tuple else expected.__name__
+    raise ConfigError(f"setting {name!r} must be {kind}, not {value!r}")
+
+
+def parse_setting(name: str, text: str) -> Any:
+    """Read a setting from one line of text, as variables and ``llmos config set`` give it.
+
+    Raises:
+        ConfigError: Unknown name, or text that does not fit the type.
+    """
+    types = field_types()
+    if name not in types:
+        raise ConfigError(f"there is no setting {name!r}", f"settings: {', '.join(types)}")
+    expected = types[name]
+    if get_origin(expected) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if expected is bool:
+        if text.lower() in ("1", "true", "yes", "on"):
+            return True
+        if text.lower() in ("0", "false", "no", "off"):
+            return False
+        raise ConfigError(f"setting {name!r} must be true or false, not {text!r}")
+    if expected in (int, float):
+        try:
+            return check_setting(name, expected(text))
+        except ValueError as e:
+            raise ConfigError(f"setting {name!r} must be a number, not {text!r}") from e
+    return text
