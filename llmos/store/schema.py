@@ -1,0 +1,243 @@
+"""The tables, as the code uses them; `migrations/` makes them, a test holds both equal.
+
+Ids are ULIDs. Times are ISO 8601 text in UTC with microseconds, so that they sort as text in
+every database. Money is in whole micro-dollars. JSON is text, written by `dumps`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+Sequence = BigInteger().with_variant(Integer(), "sqlite")
+"""A 64-bit counter; SQLite counts by itself only in a column declared INTEGER."""
+
+
+def dumps(value: Any) -> str:
+    """JSON text as the store keeps it: sorted keys, no spaces, not escaped."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def stamp(at: datetime) -> str:
+    """A time as the store keeps it: UTC, microseconds, sortable as text."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_stamp(text: str) -> datetime:
+    """The aware time that `stamp` wrote."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", String(27), nullable=False),
+    Column("ended_at", String(27)),
+)
+"""One row per opened store; a held lock file tells which of them live (`store.lock`)."""
+
+traces = Table(
+    "traces",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("volume", String(8), nullable=False),  # user | team | system
+    Column("owner", String(64), nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("team_id", String(64)),
+    Column("project", String(64)),
+    Column("process_id", String(26)),
+    Column("status", String(8), nullable=False),  # running | done
+    Column("goal", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column(
+        "goal_key", String(64), nullable=False
+    ),  # SHA-256 of folded: an index on a 1 MB text is none
+    Column("context_digest", String(64), nullable=False),
+    Column("now", String(32), nullable=False),  # ISO 8601 with the run's own offset
+    Column("agent", String(64), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("model", String(128), nullable=False),
+    Column("cwd", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("check", Text),
+    Column("error", Text, nullable=False),
+    Column("usage", Text, nullable=False),  # JSON of values.Usage
+    Column("cost_micro", BigInteger, nullable=False),
+    Column("duration_s", Text, nullable=False),
+    Column("tools", Text, nullable=False),  # JSON: tool name to digest
+    Column("source", Text, nullable=False),
+    Column("decision", Text, nullable=False),  # JSON of values.Decision, and the side exit
+    Column("quarantined", Boolean, nullable=False),
+    Column("standing", Integer, nullable=False),  # clean replays less failed ones
+    Column("started_at", String(27), nullable=False),
+    Column("ended_at", String(27)),
+    Index("traces_by_goal", "goal_key", "volume", "owner"),
+    Index("traces_by_owner", "volume", "owner", "started_at"),
+    Index("traces_by_process", "process_id", "status"),
+)
+"""One row per run, made when it begins: a run that dies leaves a failed trace, not nothing."""
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("trace_id", String(26), ForeignKey("traces.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("tool", String(64), nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("observation", Text, nullable=False),
+    Column("is_error", Boolean, nullable=False),
+    Column("effect", String(16), nullable=False),
+    Column("footprint", Text, nullable=False),
+    Column("duration_s", Text, nullable=False),
+)
+"""The system calls of a run, each committed as soon as it has come back."""
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("trace_id", String(26), ForeignKey("traces.id"), nullable=False, index=True),
+    Column("user_id", String(64), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("by", String(16), nullable=False),  # check | person | replay
+    Column("note", Text, nullable=False),
+    Column("at", String(27), nullable=False),
+)
+"""Every verdict that was ever given, with who gave it."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("id", String(26), nullable=False, unique=True),
+    Column("type", String(24), nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("volume", String(8), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("actor", String(64), nullable=False),  # user id, or name of the cron
+    Column("subject", String(128), nullable=False),  # id of what it is about
+    Column("title", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Index("events_by_owner", "volume", "owner", "seq"),
+    Index("events_by_time", "at"),
+    # A number is never used again, also when the newest rows are purged: watermarks point at it.
+    sqlite_autoincrement=True,
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("event_id", String(26), ForeignKey("events.id"), primary_key=True),
+    Column("audience", String(8), nullable=False),  # user | team | system
+    Column("owner", String(64), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("finding", String(128), nullable=False),  # equal findings are told once
+    Column("at", String(27), nullable=False),
+    UniqueConstraint("audience", "owner", "finding", name="notifications_told_once"),
+)
+
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("event_id", String(26), ForeignKey("events.id"), primary_key=True),
+    Column("user_id", String(64), primary_key=True),
+    Column("at", String(27), nullable=False),
+)
+
+scopes = Table(
+    "scopes",
+    metadata,
+    Column("name", String(160), primary_key=True),  # system, team:x, user:x, run:x
+    Column("limit_micro", BigInteger),  # NULL: no limit of its own
+    Column("spent_micro", BigInteger, nullable=False),
+    Column("reserved_micro", BigInteger, nullable=False),
+)
+"""One row per scope with its running sums; `ledger` is what they are the sums of."""
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("process_id", String(26)),
+    Column("scopes", Text, nullable=False),  # JSON list of scope names
+    Column("amount_micro", BigInteger, nullable=False),
+    Column("spent_micro", BigInteger, nullable=False),
+    Column("status", String(8), nullable=False),  # open | settled | released | expired
+    Column("note", Text, nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("expires_at", String(27), nullable=False),
+    Column("ended_at", String(27)),
+    Index("reservations_open", "status", "expires_at"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("at", String(27), nullable=False),
+    Column("kind", String(8), nullable=False),  # spend | topup
+    Column("scopes", Text, nullable=False),
+    Column("amount_micro", BigInteger, nullable=False),
+    Column("reservation_id", String(26)),
+    Column("note", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Append-only: every cent that was spent, and every budget that was raised."""
+
+intents = Table(
+    "intents",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("trace_id", String(26), ForeignKey("traces.id"), nullable=False, index=True),
+    Column("idx", Integer, nullable=False),
+    Column("process_id", String(26), nullable=False),
+    Column("tool", String(64), nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("call_key", String(64), nullable=False),  # SHA-256 of tool and arguments
+    Column("idempotency_key", String(64)),
+    Column("status", String(8), nullable=False),  # intended | done | failed | in_doubt
+    Column("observation", Text),
+    Column("at", String(27), nullable=False),
+    Column("ended_at", String(27)),
+    Index("intents_by_status", "status", "call_key"),
+)
+"""External writes: stored before the call, settled after it."""
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Sequence, primary_key=True, autoincrement=True),
+    Column("trace_id", String(26), ForeignKey("traces.id"), nullable=False, index=True),
+    Column("idx", Integer, nullable=False),  # step
+    Column("path", Text, nullable=False),
+    Column("before", String(64)),  # digest in the blob store; NULL: absent
+    Column("before_mode", Integer),
+    Column("before_kind", String(8), nullable=False),  # file | link | dir | absent
+    Column("after", String(64)),
+    Column("after_mode", Integer),
+    Column("after_kind", String(8), nullable=False),  # as before_kind, or 'unknown' while it runs
+    Column("undone_at", String(27)),
+)
+"""Pre-images of local writes, stored before the write."""

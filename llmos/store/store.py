@@ -1,0 +1,252 @@
+"""The store: one database, one writer, and the fact that this process lives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import URL, Connection
+
+from llmos.errors import BugError, ConfigError, StoreError
+from llmos.store import dialect
+from llmos.store.blobs import BlobStore
+from llmos.store.ids import new_id
+from llmos.store.migrate import bring_up_to_date
+from llmos.store.presence import Presence
+from llmos.store.schema import metadata
+from llmos.store.transaction import EventRow, Transaction
+from llmos.store.writer import Writer
+from llmos.values import Clock, utc_now
+
+T = TypeVar("T")
+Subscriber = Callable[[Sequence[EventRow]], None]
+
+_log = logging.getLogger(__name__)
+
+
+class Store:
+    """The database and the blobs of one home. Made by `open` or `memory`; a context manager.
+
+    Functions handed to `write` and `read` use the connection they are given and do not call the
+    store again: that would wait for itself, and is refused.
+    """
+
+    def __init__(self, home: Path, url: URL | None, clock: Clock) -> None:
+        self.home = home
+        self.process_id = new_id()
+        """Row of this opened store in the table ``processes``."""
+        self.blobs = BlobStore(home / "blobs" if url else home)
+        self._clock = clock
+        self._presence = Presence(self.process_id, home / "run" if url else None)
+        self._subscribers: tuple[Subscriber, ...] = ()
+        self._local = threading.local()
+        self._closed = False
+        # A database in memory is one connection: reader and writer take turns with it.
+        self._turn = nullcontext() if url else threading.Lock()
+        self._writing = dialect.writer_engine(url or URL.create("sqlite"))
+        self._reading = dialect.reader_engine(url) if url else self._writing
+        self._writer = Writer(self._writing, self._begin, self._tell, self._inside)
+
+    @classmethod
+    def open(cls, home: Path, *, url: str | None = None, clock: Clock = utc_now) -> Store:
+        """Open the store of ``home``, making or upgrading it when needed.
+
+        Args:
+            home: The folder; made with mode 0700 if it is not there.
+            url: Where the database is, if not at ``<home>/llmos.db``. Only SQLite works now.
+            clock: Gives `Transaction.now`.
+
+        Raises:
+            StoreError: The home cannot be used now; nothing was changed.
+            ConfigError: It was made by a newer version, or a setting cannot work.
+        """
+        home = home.expanduser().absolute()
+        where = dialect.database_url(home, url)
+        _make_home(home)
+        store = cls(home, where, clock)
+        try:
+            with store._explained():
+                bring_up_to_date(store._reading, store._writing, home)
+            store._presence.hold()
+            store.write(store._presence.register)
+        except BaseException:
+            store._shut_down()
+            raise
+        return store
+
+    @classmethod
+    def memory(cls, clock: Clock = utc_now) -> Store:
+        """A store that is gone when it is closed; its home is a folder that may not exist."""
+        store = cls(Path(tempfile.gettempdir(), f"llmos-{new_id()}"), None, clock)
+        metadata.create_all(store._writing)
+        store.write(store._presence.register)
+        return store
+
+    def write(self, fn: Callable[[Transaction], T], *, durable: bool = False) -> T:
+        """Run ``fn`` in a transaction on the writer thread and return what it returns.
+
+        Args:
+            fn: What it raises rolls the transaction back and is raised here.
+            durable: The commit survives a power cut, not only the death of the process.
+
+        Raises:
+            StoreError: The database cannot be written now; nothing was.
+        """
+        if self._writer.is_current_thread:
+            raise BugError("a write inside a write, or inside a subscriber, would wait for itself")
+        self._check_outside()
+        return self._writer.submit(fn, durable).result()
+
+    def submit(self, fn: Callable[[Transaction], T], *, durable: bool = False) -> Future[T]:
+        """Queue a write without waiting for it. Writes run in the order they were queued."""
+        return self._writer.submit(fn, durable)
+
+    async def awrite(self, fn: Callable[[Transaction], T], *, durable: bool = False) -> T:
+        """`write` without blocking the event loop.
+
+        Once called, the transaction runs as a whole: cancelling the caller ends the waiting, not
+        the write. What was paid must be written down all the same.
+        """
+        outcome = self._writer.submit(fn, durable)
+        waiting = asyncio.wrap_future(outcome)
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            waiting.add_done_callback(lambda f: f.exception())  # or asyncio complains as well
+            outcome.add_done_callback(_log_failure)
+            raise
+
+    def read(self, fn: Callable[[Connection], T]) -> T:
+        """Run ``fn`` in the calling thread, on one unchanging view of what is committed.
+
+        Raises:
+            StoreError: The database cannot be read now.
+        """
+        with self._inside(), self._explained(), self._reading.connect() as connection:
+            return fn(connection)
+
+    async def aread(self, fn: Callable[[Connection], T]) -> T:
+        """`read` in a thread of its own."""
+        return await asyncio.to_thread(self.read, fn)
+
+    def on_events(self, callback: Subscriber) -> Callable[[], None]:
+        """Have ``callback`` told the events of every transaction of this process, once committed.
+
+        It is called on the writer thread, before `write` returns: it must be quick and cannot
+        write. What it raises is logged and ignored. Events of other processes are only in the
+        table.
+
+        Returns:
+            Call it to end the subscription.
+        """
+        self._subscribers += (callback,)
+
+        def unsubscribe() -> None:
+            self._subscribers = tuple(s for s in self._subscribers if s is not callback)
+
+        return unsubscribe
+
+    def dead_processes(self) -> list[str]:
+        """Ids of processes that ended without closing their store; never this one."""
+        return [i for i in self.read(self._presence.others) if not self._presence.lives(i)]
+
+    def end_process(self, tx: Transaction, process_id: str) -> None:
+        """Note that a process has ended, so that it is not found dead again."""
+        self._presence.end(tx, process_id)
+
+    def close(self) -> None:
+        """Finish queued writes, note that this process ended, let everything go. Idempotent."""
+        if self._closed:
+            return
+        if self._writer.is_current_thread:
+            raise BugError("a store cannot be closed from a write or a subscriber")
+        self._closed = True
+        try:
+            self.write(lambda tx: self.end_process(tx, self.process_id))
+        except StoreError as e:
+            # The lock is let go all the same, so that the next process finds this one dead.
+            _log.warning("the end of process %s was not noted: %s", self.process_id, e)
+        finally:
+            self._shut_down()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _begin(self, connection: Connection) -> Transaction:
+        return Transaction(connection, self._clock(), self.process_id)
+
+    def _tell(self, transaction: Transaction) -> None:
+        if not transaction.events:
+            return
+        for callback in self._subscribers:
+            try:
+                callback(tuple(transaction.events))
+            except Exception:
+                _log.exception("a subscriber of the store failed")
+
+    def _check_outside(self) -> None:
+        if getattr(self._local, "inside", False):
+            raise BugError("the store was called from a read or a write; use its connection")
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        self._check_outside()
+        self._local.inside = True
+        try:
+            with self._turn:
+                yield
+        finally:
+            self._local.inside = False
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as e:
+            told = dialect.explain(e, str(self._reading.url.database), reading=True)
+            if told is None:
+                raise
+            raise told from e
+
+    def _shut_down(self) -> None:
+        self._writer.close()
+        self._reading.dispose()
+        self._writing.dispose()
+        self._presence.release()
+        if self._reading is self._writing:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _log_failure(outcome: Future[T]) -> None:
+    if error := outcome.exception():
+        _log.warning("a write failed after its caller was cancelled: %s", error)
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / "run").mkdir(mode=0o700, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as e:
+        raise ConfigError(f"{home} is not a folder", "set LLMOS_HOME to a folder") from e
+    except OSError as e:
+        raise StoreError(
+            f"cannot make the home folder {home}: {e.strerror}",
+            "check the owner and mode of the folder above, or set LLMOS_HOME to another folder",
+        ) from e
