@@ -1,0 +1,177 @@
+"""External writes happen at most once.
+
+The intent is on the disk before the call, the outcome after it. An intent whose outcome is not
+known (a crash, a timeout, an unexpected exception) is ``in_doubt``: it is shown to the user and
+never repeated by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Row, insert, select, update
+
+from llmos.errors import UserError
+from llmos.store import Store, Transaction, new_id
+from llmos.store.schema import dumps, intents, stamp
+from llmos.values import EventType, Json
+
+Outcome = Literal["done", "failed", "in_doubt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One external write."""
+
+    id: str
+    trace_id: str
+    idx: int
+    tool: str
+    arguments: str
+    """JSON, as stored."""
+    idempotency_key: str | None
+    status: str
+    at: str
+
+
+def call_key(tool: str, arguments: Mapping[str, Json]) -> str:
+    """What makes two calls the same call: SHA-256 of tool and arguments, in hex."""
+    return hashlib.sha256(
+        dumps([tool, dict(arguments)]).encode("utf-8", "surrogatepass")
+    ).hexdigest()
+
+
+class Intents:
+    """Stores intents and what became of them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def intend(
+        self,
+        trace_id: str,
+        idx: int,
+        tool: str,
+        arguments: Mapping[str, Json],
+        idempotency_key: str | None,
+    ) -> str:
+        """Write the intent down, synced to the disk, and return its id."""
+        intent = new_id()
+
+        def write(tx: Transaction) -> None:
+            tx.conn.execute(
+                insert(intents).values(
+                    id=intent,
+                    trace_id=trace_id,
+                    idx=idx,
+                    process_id=self._store.process_id,
+                    tool=tool,
+                    arguments=dumps(dict(arguments)),
+                    call_key=call_key(tool, arguments),
+                    idempotency_key=idempotency_key,
+                    status="intended",
+                    at=stamp(tx.now),
+                )
+            )
+
+        await self._store.awrite(write, durable=True)
+        return intent
+
+    def settle(
+        self, tx: Transaction, intent: str, outcome: Outcome, observation: Json = None
+    ) -> None:
+        """Write down what became of an intent."""
+        tx.conn.execute(
+            update(intents)
+            .where(intents.c.id == intent)
+            .values(status=outcome, observation=dumps(observation), ended_at=stamp(tx.now))
+        )
+
+    def doubtful(self, tool: str, arguments: Mapping[str, Json]) -> Intent | None:
+        """An earlier equal call whose outcome is not known, or None."""
+        found = self._select(
+            intents.c.status == "in_doubt", intents.c.call_key == call_key(tool, arguments)
+        )
+        return found[0] if found else None
+
+    def in_doubt(self) -> list[Intent]:
+        """All external writes whose outcome is not known, oldest first."""
+        return self._select(intents.c.status == "in_doubt")
+
+    def resolve(self, intent: str, happened: bool, *, user_id: str) -> None:
+        """A person says what became of a doubtful write.
+
+        Raises:
+            UserError: There is no such doubtful write.
+        """
+
+        def write(tx: Transaction) -> int:
+            return tx.conn.execute(
+                update(intents)
+                .where(intents.c.id == intent, intents.c.status == "in_doubt")
+                .values(status="done" if happened else "failed", ended_at=stamp(tx.now))
+            ).rowcount
+
+        if not self._store.write(write):
+            raise UserError(f"no external write {intent!r} is in doubt", "see `llmos doctor`")
+
+    def settle_interrupted(self, tx: Transaction, process_ids: Iterable[str]) -> int:
+        """After a crash: intents without an outcome become doubtful, and the user is told."""
+        rows = tx.conn.execute(
+            select(intents).where(
+                intents.c.process_id.in_(list(process_ids)), intents.c.status == "intended"
+            )
+        ).all()
+        for row in rows:
+            self.settle(tx, row.id, "in_doubt")
+            announce_doubt(tx, _intent(row), "the process ended before the call came back")
+        return len(rows)
+
+    def _select(self, *where: ColumnElement[bool]) -> list[Intent]:
+        rows = self._store.read(
+            lambda c: c.execute(select(intents).where(*where).order_by(intents.c.at)).all()
+        )
+        return [_intent(row) for row in rows]
+
+
+def announce_doubt(tx: Transaction, intent: Intent, why: str) -> None:
+    """Tell the owner of the run that nobody knows whether a write happened."""
+    from llmos.store.schema import traces
+
+    owner = tx.conn.execute(
+        select(traces.c.volume, traces.c.owner).where(traces.c.id == intent.trace_id)
+    ).one()
+    title = f"{intent.tool} may or may not have happened"
+    event = tx.event(
+        EventType.SYSTEM_ALERT,
+        volume=owner.volume,
+        owner=owner.owner,
+        subject=intent.id,
+        title=title,
+        payload={"trace_id": intent.trace_id, "arguments": intent.arguments, "why": why},
+    )
+    tx.notify(
+        event,
+        audience=owner.volume,
+        owner=owner.owner,
+        title=title,
+        description=f"{why}. Look, then say: llmos resolve {intent.id} happened|not",
+        reason="an external write is never repeated by itself",
+        finding=f"in_doubt:{intent.id}",
+    )
+
+
+def _intent(row: Row[tuple[Any, ...]]) -> Intent:
+    return Intent(
+        row.id,
+        row.trace_id,
+        row.idx,
+        row.tool,
+        row.arguments,
+        row.idempotency_key,
+        row.status,
+        row.at,
+    )

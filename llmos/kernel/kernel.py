@@ -1,0 +1,116 @@
+"""The somatic layer as one object: everything below cognition, opened for one home."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from llmos.config import LLMOSConfig
+from llmos.kernel.admission import Hooks
+from llmos.kernel.bus import Bus
+from llmos.kernel.economy import Economy
+from llmos.kernel.intents import Intents
+from llmos.kernel.journal import Journal
+from llmos.kernel.observe import Observer
+from llmos.kernel.permissions import Approver, Permissions
+from llmos.kernel.places import Places
+from llmos.kernel.runs import Runs
+from llmos.kernel.scheduler import Scheduler
+from llmos.kernel.snapshot import Cap, Snapshots
+from llmos.kernel.syscalls import Machine, RunCalls, RunInfo
+from llmos.kernel.undo import Undo
+from llmos.kernel.watchdog import Bounds, Watchdog
+from llmos.plugins import Registry, default_registry
+from llmos.store import EventRow, Store
+from llmos.values import Clock
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The parts of the kernel. Made by `open`."""
+
+    store: Store
+    config: LLMOSConfig
+    registry: Registry
+    observer: Observer
+    economy: Economy
+    intents: Intents
+    runs: Runs
+    undo: Undo
+    scheduler: Scheduler
+    bus: Bus[EventRow]
+    machine: Machine
+    _stop_listening: Callable[[], None]
+
+    @classmethod
+    def open(
+        cls,
+        home: Path,
+        config: LLMOSConfig,
+        *,
+        plugins: Sequence[Callable[..., Any]] = (),
+        clock: Clock,
+        approver: Approver,
+        hooks: Hooks,
+    ) -> Kernel:
+        """Open the home, close what dead processes left open, and wire the parts.
+
+        Raises:
+            StoreError: The home cannot be used now.
+            ConfigError: The home was made by a newer version, or a rule is malformed.
+            UserError: Two plugins share a name.
+        """
+        registry = default_registry(plugins, home=home, sandbox=config.sandbox)
+        store = Store.open(home, clock=clock)
+        snapshots = Snapshots(store.blobs, Cap(config.snapshot_files, config.snapshot_mb << 20))
+        journal = Journal(store, snapshots)
+        intents = Intents(store)
+        economy = Economy(store, clock)
+        runs = Runs(store, journal, intents, economy)
+        runs.recover()
+        observer = Observer(snapshots, store.blobs, str(store.home.resolve()))
+        bus: Bus[EventRow] = Bus()
+        return cls(
+            store=store,
+            config=config,
+            registry=registry,
+            observer=observer,
+            economy=economy,
+            intents=intents,
+            runs=runs,
+            undo=Undo(store, registry, journal),
+            scheduler=Scheduler(config.parallel_runs),
+            bus=bus,
+            machine=Machine(store, registry, journal, observer, intents, config, hooks, approver),
+            _stop_listening=store.on_events(bus.publish),
+        )
+
+    def tool_digests(self) -> dict[str, str]:
+        """Digest of every tool that there is, by name."""
+        return {name: self.registry.get(name).digest for name in self.registry.names}
+
+    def watchdog(self) -> Watchdog:
+        """A watchdog for one run, with the configured bounds."""
+        config = self.config
+        return Watchdog(Bounds(config.run_wall_s, config.max_calls, config.max_repeats))
+
+    def calls(
+        self, run_id: str, cwd: Path, now: datetime, watchdog: Watchdog, max_cost_usd: float
+    ) -> RunCalls:
+        """The system calls of one run in ``cwd``."""
+        config = self.config
+        permissions = Permissions(
+            allow=config.allow, ask=config.ask, deny=config.deny, cwd=cwd, home=self.store.home
+        )
+        info = RunInfo(
+            run_id, cwd, now, Places.of(cwd), watchdog, permissions, max_cost_usd=max_cost_usd
+        )
+        return RunCalls(self.machine, info)
+
+    def close(self) -> None:
+        """Release the home. Idempotent."""
+        self._stop_listening()
+        self.store.close()

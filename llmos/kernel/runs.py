@@ -1,0 +1,218 @@
+"""A run's row in the store, from its first moment to its verdict, also across crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+
+from llmos.kernel.economy import Economy
+from llmos.kernel.intents import Intents
+from llmos.kernel.journal import Journal
+from llmos.kernel.places import Places
+from llmos.store import Store, Transaction
+from llmos.store.schema import dumps, stamp, traces
+from llmos.values import Decision, EventType, Mode, SideExit, Usage, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is known of a run when it begins."""
+
+    id: str
+    goal: str
+    folded: str
+    goal_key: str
+    user_id: str
+    team_id: str | None
+    project: str | None
+    context_digest: str
+    now: datetime
+    cwd: str
+    check: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of a run."""
+
+    mode: Mode
+    verdict: Verdict
+    output: str
+    usage: Usage
+    cost_usd: float
+    duration_s: float
+    decision: Decision
+    source: str = "run"
+    model: str = ""
+    error: str = ""
+    tools: Mapping[str, str] | None = None
+    side_exit: SideExit | None = None
+    already_done: bool = False
+
+
+class Runs:
+    """Begins, ends and recovers runs."""
+
+    def __init__(self, store: Store, journal: Journal, intents: Intents, economy: Economy) -> None:
+        self._store = store
+        self._journal = journal
+        self._intents = intents
+        self._economy = economy
+
+    async def begin(self, run: Beginning) -> None:
+        """Store the run: one that dies leaves a failed trace, not nothing."""
+        row = {
+            **_blank(),
+            "id": run.id,
+            "owner": run.user_id,
+            "user_id": run.user_id,
+            "team_id": run.team_id,
+            "project": run.project,
+            "process_id": self._store.process_id,
+            "goal": run.goal,
+            "folded": run.folded,
+            "goal_key": run.goal_key,
+            "context_digest": run.context_digest,
+            "now": run.now.isoformat(),
+            "cwd": run.cwd,
+            "check": run.check,
+        }
+
+        def write(tx: Transaction) -> None:
+            tx.conn.execute(insert(traces).values(**row, started_at=stamp(tx.now)))
+            tx.event(
+                EventType.TASK_STARTED,
+                owner=run.user_id,
+                actor=run.user_id,
+                subject=run.id,
+                title=_title(run.goal),
+            )
+
+        await self._store.awrite(write)
+
+    async def end(self, run: Beginning, ending: Ending, places: Places) -> None:
+        """Store the outcome and tell it, in one transaction."""
+        row = _ended(ending, places)
+
+        def write(tx: Transaction) -> None:
+            tx.conn.execute(
+                update(traces).where(traces.c.id == run.id).values(**row, ended_at=stamp(tx.now))
+            )
+            good = ending.verdict.good
+            tx.event(
+                EventType.TASK_COMPLETED if good else EventType.TASK_FAILED,
+                owner=run.user_id,
+                actor=run.user_id,
+                subject=run.id,
+                title=_title(run.goal),
+                payload={
+                    "mode": ending.mode.value,
+                    "verdict": ending.verdict.value,
+                    "tokens": ending.usage.total_tokens,
+                    "cost_usd": ending.cost_usd,
+                    "duration_s": round(ending.duration_s, 6),
+                    "already_done": ending.already_done,
+                    "error": ending.error,
+                    "side_exit": ending.side_exit.reason if ending.side_exit else None,
+                },
+            )
+
+        await self._store.awrite(write)
+
+    def recover(self) -> int:
+        """Close what processes that died have left open; returns how many runs that were.
+
+        Their runs become ``failed``, their external writes without an outcome ``in_doubt``, their
+        reservations free, their file changes undoable.
+        """
+        dead = self._store.dead_processes()
+        if not dead:
+            return 0
+        found = self._store.write(lambda tx: self._close(tx, dead))
+        self._economy.expire()
+        return found
+
+    def _close(self, tx: Transaction, dead: list[str]) -> int:
+        rows = tx.conn.execute(
+            select(traces.c.id, traces.c.owner, traces.c.goal).where(
+                traces.c.process_id.in_(dead), traces.c.status == "running"
+            )
+        ).all()
+        error = "the process ended before the run did"
+        for row in rows:
+            tx.conn.execute(
+                update(traces)
+                .where(traces.c.id == row.id)
+                .values(
+                    status="done",
+                    verdict=Verdict.FAILED.value,
+                    error=error,
+                    ended_at=stamp(tx.now),
+                )
+            )
+            tx.event(
+                EventType.TASK_FAILED,
+                owner=row.owner,
+                actor="kernel",
+                subject=row.id,
+                title=_title(row.goal),
+                payload={"verdict": "failed", "error": error},
+            )
+        self._journal.settle_interrupted(tx, [row.id for row in rows])
+        self._intents.settle_interrupted(tx, dead)
+        for process in dead:
+            self._store.end_process(tx, process)
+        return len(rows)
+
+
+def _ended(ending: Ending, places: Places) -> dict[str, object]:
+    decision = asdict(ending.decision) | {"already_done": ending.already_done}
+    if ending.side_exit is not None:
+        decision["side_exit"] = {
+            "step": ending.side_exit.step,
+            "reason": ending.side_exit.reason,
+            "committed": len(ending.side_exit.committed),
+        }
+    return {
+        "status": "done",
+        "mode": ending.mode.value,
+        "model": ending.model,
+        "output": places.relative(ending.output),
+        "verdict": ending.verdict.value,
+        "error": ending.error,
+        "usage": dumps(asdict(ending.usage)),
+        "cost_micro": round(ending.cost_usd * 1_000_000),
+        "duration_s": repr(round(ending.duration_s, 6)),
+        "tools": dumps(dict(ending.tools or {})),
+        "source": ending.source,
+        "decision": dumps(places.relative(decision)),
+    }
+
+
+def _blank() -> dict[str, object]:
+    return {
+        "volume": "user",
+        "status": "running",
+        "agent": "",
+        "mode": "",
+        "model": "",
+        "output": "",
+        "verdict": Verdict.FAILED.value,
+        "error": "",
+        "usage": dumps(asdict(Usage())),
+        "cost_micro": 0,
+        "duration_s": "0",
+        "tools": "{}",
+        "source": "run",
+        "decision": "{}",
+        "quarantined": False,
+        "standing": 0,
+    }
+
+
+def _title(goal: str) -> str:
+    line = " ".join(goal.split())
+    return line if len(line) <= 120 else f"{line[:119]}…"
