@@ -1,0 +1,315 @@
+"""LLMOS: the whole system behind one object. Read `LLMOS.execute` first: it is the story of a goal.
+
+os = LLMOS()
+await os.boot()
+result = await os.execute("Create a Python calculator")
+await os.shutdown()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+if __name__ == "__main__":
+    # `python llmos/boot.py` puts this folder, not the project, on the path.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from llmos.cognitive_kernel import CognitiveKernel
+from llmos.config import LLMOSConfig, default_home
+from llmos.cortex.goal_run import GoalRun, Request
+from llmos.cortex.processors import make_processor
+from llmos.errors import PermissionDenied, UserError
+from llmos.kernel.admission import Hooks
+from llmos.kernel.checks import Check
+from llmos.kernel.kernel import Kernel
+from llmos.kernel.permissions import Approver, reject_all
+from llmos.kernel.undo import Undone
+from llmos.memory.goals import check_goal
+from llmos.memory.traces import Traces
+from llmos.values import (
+    Clock,
+    Decision,
+    Event,
+    Mode,
+    Processor,
+    RunResult,
+    Trace,
+    Turn,
+    Verdict,
+    check_name,
+    utc_now,
+)
+
+
+class LLMOS:
+    """An operating system for agents, for one user of one home.
+
+    Args:
+        home: Where everything is kept; ``$LLMOS_HOME`` or the platform's data folder by default.
+        user_id: Whose traces and budget are used.
+        team_id: The user's team.
+        processor: The model; by default the first usable one (`llmos doctor` lists them).
+        plugins: Functions decorated with `llmos.tool`.
+        clock: Returns the present; for tests and simulations.
+        config: Settings; by default those of the home.
+        budget_usd: Sets what all runs of this home together may cost.
+        cwd: Where runs work by default.
+        approver: Asked when a permission rule says "ask"; by default the answer is no.
+        hooks: Functions around every tool call.
+    """
+
+    def __init__(
+        self,
+        home: Path | str | None = None,
+        user_id: str = "user",
+        team_id: str | None = None,
+        processor: Processor | None = None,
+        plugins: Sequence[Callable[..., Any]] = (),
+        clock: Clock = utc_now,
+        config: LLMOSConfig | None = None,
+        budget_usd: float | None = None,
+        *,
+        cwd: Path | str | None = None,
+        approver: Approver = reject_all,
+        hooks: Hooks | None = None,
+    ) -> None:
+        self.home = Path(home).expanduser() if home is not None else default_home()
+        self.user_id = check_name(user_id, "user id")
+        self.team_id = check_name(team_id, "team id") if team_id is not None else None
+        self.cwd = Path(cwd).expanduser() if cwd is not None else None
+        self._processor = processor
+        self._plugins = tuple(plugins)
+        self._clock = clock
+        self._config = config
+        self._budget_usd = budget_usd
+        self._approver = approver
+        self._hooks = hooks or Hooks()
+        self._opened: Kernel | None = None
+        self._traces: Traces | None = None
+        self._booting = asyncio.Lock()
+
+    # --- life --------------------------------------------------------------------------------
+
+    async def boot(self) -> Self:
+        """Open the home; also closes what a crashed process left open. Idempotent.
+
+        Raises:
+            StoreError: The home cannot be used now.
+            ConfigError: A setting is wrong, or the home was made by a newer version.
+        """
+        async with self._booting:
+            if self._opened is None:
+                self._opened = await asyncio.to_thread(self._open)
+                self._traces = Traces(self._opened.store)
+        return self
+
+    async def shutdown(self) -> None:
+        """Release the model and the home. Idempotent."""
+        if self._processor is not None:
+            await self._processor.aclose()
+        if self._opened is not None:
+            opened, self._opened = self._opened, None
+            await asyncio.to_thread(opened.close)
+
+    async def __aenter__(self) -> Self:
+        return await self.boot()
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.shutdown()
+
+    @property
+    def kernel(self) -> CognitiveKernel:
+        """The query and control API."""
+        return CognitiveKernel(self._kernel, self.traces, user_id=self.user_id)
+
+    @property
+    def traces(self) -> Traces:
+        """The stored runs."""
+        if self._traces is None:
+            raise UserError("LLM OS has not been booted", "await os.boot() first")
+        return self._traces
+
+    # --- the story of a goal -----------------------------------------------------------------
+
+    async def execute(
+        self,
+        goal: str,
+        mode: Mode | str = "AUTO",
+        check: Check | None = None,
+        max_cost_usd: float | None = None,
+        project: str | None = None,
+        *,
+        cwd: Path | str | None = None,
+        turns: Sequence[Turn] = (),
+        priority: int = 0,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> RunResult:
+        """Do what ``goal`` says: decide, work, check, remember.
+
+        Args:
+            goal: The user's sentence.
+            mode: ``AUTO``, or a `Mode` to insist on.
+            check: A shell command or a function that says whether the result is right.
+            max_cost_usd: What this run may cost; the configured default when left out.
+            project: Name of the project the run belongs to.
+            cwd: Working directory; the one of this object when left out.
+            turns: Earlier exchanges that the goal refers to and the model is shown.
+            priority: Larger goes first when all slots are taken.
+            on_event: Told what the model says and does, while it does.
+
+        Returns:
+            How it ended. What the model, a tool or the world did wrong is told in it.
+
+        Raises:
+            UserError: The goal or an argument cannot be used; nothing was begun.
+            NeedsProcessor: A model is needed and none is configured; nothing was begun.
+            LowBatteryError: A model is needed and the budget is used up.
+        """
+        await self.boot()
+        request = self._request(goal, mode, check, max_cost_usd, project, cwd, turns)
+        run = self._run(request)
+        async with self._kernel.scheduler.slot(run.id, priority):
+            run.decide()
+            run.require_means()
+            await run.begin()
+            outcome = await run.work(on_event)
+            result = await run.check(outcome)
+            await run.remember(outcome, result)
+            return result
+
+    def explain(
+        self,
+        goal: str,
+        mode: Mode | str = "AUTO",
+        *,
+        cwd: Path | str | None = None,
+        turns: Sequence[Turn] = (),
+    ) -> tuple[Decision, Trace | None]:
+        """What `execute` would do, and the trace it would use, without doing anything."""
+        return self._run(self._request(goal, mode, cwd=cwd, turns=turns)).decide()
+
+    async def feedback(self, trace_id: str, success: bool, note: str = "") -> Trace:
+        """Say whether a run was right. "Wrong" takes its trace out of use at once.
+
+        Raises:
+            UserError: There is no such trace.
+            PermissionDenied: It is another user's.
+        """
+        await self.boot()
+        self._require_own(self.traces.get(trace_id))
+        verdict = Verdict.CONFIRMED if success else Verdict.REFUTED
+        return await self.traces.judge(
+            trace_id, verdict, user_id=self.user_id, by="person", note=note
+        )
+
+    async def learn(self, given: Sequence[Trace]) -> list[str]:
+        """Store traces of runs that were made elsewhere; returns their ids."""
+        await self.boot()
+        for trace in given:
+            check_goal(trace.goal)
+        effects = {spec.name: spec.effect for spec in self._kernel.registry.specs()}
+        typed = [
+            replace(
+                t, steps=tuple(replace(s, effect=effects.get(s.tool, s.effect)) for s in t.steps)
+            )
+            for t in given
+        ]
+        return await self.traces.learn(typed, self.user_id, self.team_id)
+
+    async def undo(self, run_id: str) -> Undone:
+        """Take back what a run changed.
+
+        Raises:
+            UserError: Nothing is left to undo, or a file was changed since.
+            PermissionDenied: It is another user's run.
+        """
+        await self.boot()
+        trace = self.traces.get(run_id)
+        self._require_own(trace)
+        return await self._kernel.undo.undo(trace.id, actor=self.user_id)
+
+    # --- small things ------------------------------------------------------------------------
+
+    @property
+    def _kernel(self) -> Kernel:
+        if self._opened is None:
+            raise UserError("LLM OS has not been booted", "await os.boot() first")
+        return self._opened
+
+    def _open(self) -> Kernel:
+        config = self._config or LLMOSConfig.load(self.home)
+        kernel = Kernel.open(
+            self.home,
+            config,
+            plugins=self._plugins,
+            clock=self._clock,
+            approver=self._approver,
+            hooks=self._hooks,
+        )
+        if self._budget_usd is not None:
+            kernel.economy.set_limit("system", self._budget_usd)
+        elif kernel.economy.limit("system") is None:
+            kernel.economy.set_limit("system", config.budget_usd)
+        return kernel
+
+    def _run(self, request: Request) -> GoalRun:
+        return GoalRun(self._kernel, self.traces, self._need_processor, self._clock(), request)
+
+    def _request(
+        self,
+        goal: str,
+        mode: Mode | str = "AUTO",
+        check: Check | None = None,
+        max_cost_usd: float | None = None,
+        project: str | None = None,
+        cwd: Path | str | None = None,
+        turns: Sequence[Turn] = (),
+    ) -> Request:
+        config = self._kernel.config
+        return Request(
+            goal=check_goal(goal),
+            user_id=self.user_id,
+            team_id=self.team_id,
+            cwd=self._working_directory(cwd),
+            mode=_forced(mode),
+            check=check,
+            max_cost_usd=config.max_cost_usd if max_cost_usd is None else max_cost_usd,
+            project=check_name(project, "project") if project is not None else None,
+            turns=tuple(turns),
+        )
+
+    def _need_processor(self) -> Processor:
+        if self._processor is None:
+            self._processor = make_processor(self._kernel.config)
+        return self._processor
+
+    def _working_directory(self, cwd: Path | str | None) -> Path:
+        where = Path(cwd).expanduser() if cwd is not None else self.cwd or Path.cwd()
+        if not where.is_dir():
+            raise UserError(f"{str(where)!r} is not a folder", "name one that exists: --cwd PATH")
+        return where.resolve()
+
+    def _require_own(self, trace: Trace) -> None:
+        if trace.user_id != self.user_id:
+            raise PermissionDenied(f"trace {trace.id[-6:]} belongs to {trace.user_id!r}")
+
+
+def _forced(mode: Mode | str) -> Mode | None:
+    if str(mode).upper() == "AUTO":
+        return None
+    try:
+        return Mode(str(mode).upper())
+    except ValueError as e:
+        known = ", ".join(["AUTO", *(m.value for m in Mode)])
+        raise UserError(f"there is no mode {str(mode)!r}", f"modes: {known}") from e
+
+
+if __name__ == "__main__":
+    from llmos.surfaces.cli import main
+
+    main()

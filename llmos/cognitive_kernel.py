@@ -1,0 +1,104 @@
+"""`os.kernel`: what can be asked of a running LLM OS, in one place. A thin façade."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from llmos.kernel.bus import Subscription
+from llmos.kernel.economy import Economy
+from llmos.kernel.intents import Intent
+from llmos.kernel.kernel import Kernel
+from llmos.memory.traces import Traces
+from llmos.observability import FeedEntry, ObservabilityHub
+from llmos.replay.preview import Preview, preview
+from llmos.store import EventRow
+from llmos.values import Clock, Json, Trace, utc_now
+
+
+class CognitiveKernel:
+    """The query and control API of one user.
+
+    Args:
+        kernel: The opened kernel.
+        traces: The stored runs.
+        user_id: Who asks.
+        clock: The clock that the kernel was opened with.
+    """
+
+    def __init__(
+        self, kernel: Kernel, traces: Traces, *, user_id: str, clock: Clock = utc_now
+    ) -> None:
+        self._kernel = kernel
+        self._user_id = user_id
+        self.traces = traces
+        """The stored runs."""
+        self.hub = ObservabilityHub(kernel.store, user_id=user_id, clock=clock)
+        """What happened in the user's volume."""
+
+    @property
+    def economy(self) -> Economy:
+        """Budgets and the ledger."""
+        return self._kernel.economy
+
+    def get_activity_feed(self, since_hours: float = 24, limit: int = 50) -> list[FeedEntry]:
+        """What happened, the newest first; see `ObservabilityHub.get_activity_feed`."""
+        return self.hub.get_activity_feed(since_hours, limit)
+
+    def get_cron_notifications(self) -> list[dict[str, Json]]:
+        """What the user has not acknowledged: ``event_id``, ``title``, ``description`` and more."""
+        return [n.as_dict() for n in self.hub.get_pending_notifications()]
+
+    def acknowledge_notification(self, event_id: str) -> None:
+        """Note that the user has seen it.
+
+        Args:
+            event_id: Id of the event, or its subject.
+
+        Raises:
+            UserError: There never was such a notification.
+        """
+        self.hub.acknowledge(event_id)
+
+    def format_notifications(self) -> str:
+        """What the user has not acknowledged, as text to print."""
+        pending = self.hub.get_pending_notifications()
+        if not pending:
+            return "Nothing new."
+        lines = ["1 notification:" if len(pending) == 1 else f"{len(pending)} notifications:"]
+        for n in pending:
+            lines.append(f"- {n.title} ({n.at:%Y-%m-%d %H:%M}, {n.event_id[-6:].lower()})")
+            lines += [f"  {line}" for line in n.description.splitlines()]
+        return "\n".join(lines)
+
+    def preview(self, trace: Trace, cwd: Path) -> Preview:
+        """What following ``trace`` would check and write, without doing it.
+
+        Args:
+            trace: With the paths of ``cwd``, as `LLMOS.explain` returns it.
+            cwd: The working directory, resolved.
+        """
+        return preview(trace, self._kernel.observer, cwd)
+
+    def writes_in_doubt(self) -> list[Intent]:
+        """External writes of which nobody knows whether they happened, oldest first."""
+        return self._kernel.intents.in_doubt()
+
+    def resolve_write(self, intent: str, happened: bool) -> None:
+        """Say what became of an external write in doubt.
+
+        Args:
+            intent: Its id.
+            happened: Whether it happened; if not, it may be tried again.
+
+        Raises:
+            UserError: There is no such write.
+        """
+        self._kernel.intents.resolve(intent.strip().upper(), happened, user_id=self._user_id)
+
+    def subscribe(self, size: int = 1000) -> Subscription[EventRow]:
+        """Listen to events as they are committed; iterate it. Must be called on a running loop.
+
+        Args:
+            size: Events kept for a listener that is behind; the oldest are dropped beyond it.
+        """
+        return self._kernel.bus.subscribe(size)

@@ -1,0 +1,72 @@
+"""Which way a goal goes. Pure: the same inputs give the same decision, and it says why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llmos.memory.traces import Candidate
+from llmos.replay.eligible import Situation, refusals
+from llmos.values import Decision, Mode
+
+
+class Dispatcher:
+    """Chooses the mode for a goal."""
+
+    def decide(
+        self,
+        goal: str,
+        candidates: Sequence[Candidate],
+        situation: Situation,
+        *,
+        budget_usd: float | None = None,
+        forced: Mode | None = None,
+    ) -> Decision:
+        """Decide without running anything.
+
+        Args:
+            goal: The user's sentence.
+            candidates: Traces of the same goal, the best first.
+            situation: What holds now.
+            budget_usd: What a model may still cost; None for no limit.
+            forced: The mode that the user asked for.
+
+        Returns:
+            The decision. A forced FOLLOWER without a trace to follow has confidence 0.
+        """
+        looked_at = [(c, refusals(c.trace, c.standing, situation)) for c in candidates]
+        refused = tuple(
+            f"trace {c.trace.id[-6:]}: {'; '.join(reasons)}" for c, reasons in looked_at if reasons
+        )
+        followable = next((c for c, reasons in looked_at if not reasons), None)
+        if followable is not None and forced in (None, Mode.FOLLOWER):
+            return _follow(followable, refused)
+        if forced is Mode.FOLLOWER:
+            return Decision(Mode.FOLLOWER, 0.0, None, {}, _why_not(refused), refused)
+        example = next((c for c, _ in looked_at if c.trace.verdict.good and c.trace.steps), None)
+        if example is not None and forced in (None, Mode.MIXED):
+            why = f"a trace of this goal cannot be followed ({_why_not(refused)})"
+            reason = f"{why}; {_paid(budget_usd)}"
+            return Decision(Mode.MIXED, 0.5, example.trace.id, {}, reason, refused)
+        reason = f"{_why_not(refused)}; {_paid(budget_usd)}"
+        return Decision(Mode.LEARNER, 1.0, None, {}, reason, refused)
+
+
+def _follow(candidate: Candidate, refused: tuple[str, ...]) -> Decision:
+    trace = candidate.trace
+    reason = (
+        f"the same goal has a trace of {trace.now:%Y-%m-%d %H:%M} that is {trace.verdict.value}; "
+        "every step is guarded"
+    )
+    return Decision(Mode.FOLLOWER, 1.0, trace.id, {}, reason, refused)
+
+
+def _why_not(refused: tuple[str, ...]) -> str:
+    return " | ".join(refused) if refused else "nothing is known of this goal"
+
+
+def _paid(budget_usd: float | None) -> str:
+    if budget_usd is None:
+        return "the model works"
+    if budget_usd <= 0:
+        return "the model would have to work, but the budget is used up"
+    return f"the model works, ${budget_usd:.2f} is left"

@@ -1,0 +1,283 @@
+"""One goal on its way: decided, begun, worked on, checked, remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from llmos.cortex.dispatcher import Dispatcher
+from llmos.cortex.modes import Outcome, Task, follow, learn, mix
+from llmos.errors import LLMOSError, LowBatteryError, UserError
+from llmos.kernel.checks import Check, run_check
+from llmos.kernel.envelope import Envelope, is_free
+from llmos.kernel.kernel import Kernel
+from llmos.kernel.places import Places
+from llmos.kernel.runs import Beginning, Ending
+from llmos.memory.fold import fold, goal_key
+from llmos.memory.goals import context_digest
+from llmos.memory.paths import absolute, moved
+from llmos.memory.traces import Candidate, Scope, Traces
+from llmos.replay.eligible import Situation
+from llmos.store import new_id
+from llmos.values import (
+    Context,
+    Decision,
+    Event,
+    Limits,
+    Mode,
+    Processor,
+    RunResult,
+    Trace,
+    Turn,
+    Verdict,
+)
+
+_MODES = {Mode.FOLLOWER: follow, Mode.MIXED: mix, Mode.LEARNER: learn}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked, checked."""
+
+    goal: str
+    user_id: str
+    team_id: str | None
+    cwd: Path
+    mode: Mode | None = None
+    """The mode that the user insists on; None leaves it to the dispatcher."""
+    check: Check | None = None
+    max_cost_usd: float = 5.0
+    project: str | None = None
+    turns: tuple[Turn, ...] = ()
+
+
+class GoalRun:
+    """One execution of a goal.
+
+    Args:
+        kernel: The opened kernel.
+        traces: What is remembered.
+        processor: Returns the model, or raises `NeedsProcessor`.
+        now: The clock when the goal came.
+        request: What was asked.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        traces: Traces,
+        processor: Callable[[], Processor],
+        now: datetime,
+        request: Request,
+    ) -> None:
+        self.id = new_id()
+        self._kernel = kernel
+        self._traces = traces
+        self._processor = processor
+        self._now = now
+        self._request = request
+        self._places = Places.of(request.cwd)
+        self._watchdog = kernel.watchdog()
+        self._calls = kernel.calls(self.id, request.cwd, now, self._watchdog, request.max_cost_usd)
+        self._envelope = Envelope(kernel.economy, self._scopes(), self.id, request.goal[:80])
+        self._decision = Decision(Mode.LEARNER, 0.0)
+        self._source: Trace | None = None
+        self._moved: frozenset[int] = frozenset()
+        self._began = time.perf_counter()
+
+    # --- chapter one: which way ----------------------------------------------------------------
+
+    def decide(self) -> tuple[Decision, Trace | None]:
+        """Choose the mode and the trace; runs nothing and stores nothing."""
+        request = self._request
+        candidates = self._traces.candidates(request.goal, Scope(request.user_id))
+        situation = Situation(
+            self._now,
+            self._kernel.tool_digests(),
+            context_digest(request.turns),
+            self._kernel.config.answer_cache,
+        )
+        self._decision = Dispatcher().decide(
+            request.goal,
+            candidates,
+            situation,
+            budget_usd=self._kernel.economy.status("system").left_usd,
+            forced=request.mode,
+        )
+        self._source = self._named(candidates)
+        return self._decision, self._source
+
+    def require_means(self) -> None:
+        """Check that the decision can be carried out, before anything begins.
+
+        Raises:
+            NeedsProcessor: A model is needed and there is none.
+            LowBatteryError: A model is needed and the budget is used up.
+            UserError: FOLLOWER was insisted on and there is nothing to follow.
+        """
+        if self._decision.mode is Mode.FOLLOWER:
+            if self._source is None:
+                raise UserError(
+                    f"no trace can be followed: {self._decision.reason}", "leave --mode out"
+                )
+            return
+        left = self._kernel.economy.status("system").left_usd
+        if not is_free(self._processor()) and left is not None and left <= 0:
+            raise LowBatteryError(
+                "the budget is used up", "raise it: llmos budget set USD; see `llmos budget`"
+            )
+
+    # --- chapter two: the work -----------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Store that the run has begun."""
+        self._began = time.perf_counter()
+        await self._kernel.runs.begin(self._beginning())
+
+    async def work(self, emit: Callable[[Event], None] | None) -> Outcome:
+        """Carry out the decision. What goes wrong is told in the outcome."""
+        try:
+            return await _MODES[self._decision.mode](self._task(emit))
+        except LLMOSError as e:
+            failed = Outcome(self._decision.mode, Verdict.FAILED, error=e.message)
+            if isinstance(e, LowBatteryError):
+                await self._end(failed)
+                raise
+            return failed
+        except asyncio.CancelledError:
+            await asyncio.shield(self._end(self._broken("the run was cancelled")))
+            raise
+        except Exception as e:
+            await self._end(self._broken(f"{type(e).__name__}: {e}"))
+            raise
+
+    # --- chapter three: was it right, and what of it stays -------------------------------------
+
+    async def check(self, outcome: Outcome) -> RunResult:
+        """Test the outcome; a replay has to pass what its original passed."""
+        result = await self._result(outcome)
+        check = self._request.check
+        if check is None and self._source is not None and result.mode is Mode.FOLLOWER:
+            check = self._source.check
+        if check is None or not result.success:
+            return result
+        timeout = self._kernel.config.tool_timeout_s
+        checked = await run_check(check, result, self._request.cwd, timeout)
+        if checked.passed:
+            return replace(result, verdict=Verdict.VERIFIED)
+        error = f"the check did not pass: {checked.said}".rstrip(": ")
+        return replace(result, verdict=Verdict.REFUTED, success=False, error=error)
+
+    async def remember(self, outcome: Outcome, result: RunResult) -> None:
+        """Store the run, and what it says of the trace that it followed."""
+        await self._end(replace(outcome, verdict=result.verdict, error=result.error))
+        source = self._decision.source
+        if source is None or self._decision.mode is not Mode.FOLLOWER:
+            return
+        if outcome.mode is Mode.FOLLOWER and result.verdict is Verdict.REFUTED:
+            await self._traces.judge(
+                source,
+                Verdict.REFUTED,
+                user_id=self._request.user_id,
+                by="check",
+                note=result.error,
+            )
+        elif outcome.replay_clean is not None:
+            await self._traces.replayed(source, clean=outcome.replay_clean)
+
+    # --- small things --------------------------------------------------------------------------
+
+    def _broken(self, error: str) -> Outcome:
+        cost = self._envelope.spent_usd
+        return Outcome(self._decision.mode, Verdict.FAILED, cost_usd=cost, error=error)
+
+    def _named(self, candidates: list[Candidate]) -> Trace | None:
+        for candidate in candidates:
+            if candidate.trace.id == self._decision.source:
+                self._moved = moved(candidate.trace, self._places)
+                return absolute(candidate.trace, self._places)
+        return None
+
+    def _scopes(self) -> list[str]:
+        request = self._request
+        team = [f"team:{request.team_id}"] if request.team_id else []
+        return ["system", *team, f"user:{request.user_id}"]
+
+    def _beginning(self) -> Beginning:
+        request = self._request
+        return Beginning(
+            id=self.id,
+            goal=request.goal,
+            folded=fold(request.goal),
+            goal_key=goal_key(request.goal),
+            user_id=request.user_id,
+            team_id=request.team_id,
+            project=request.project,
+            context_digest=context_digest(request.turns),
+            now=self._now,
+            cwd=str(request.cwd),
+            check=request.check if isinstance(request.check, str) else None,
+        )
+
+    def _task(self, emit: Callable[[Event], None] | None) -> Task:
+        request = self._request
+        return Task(
+            goal=request.goal,
+            decision=self._decision,
+            context=Context(self._now, request.cwd, turns=request.turns),
+            limits=Limits(
+                max_cost_usd=request.max_cost_usd,
+                max_turns=self._kernel.config.max_turns,
+                wall_s=self._kernel.config.run_wall_s,
+            ),
+            calls=self._calls,
+            watchdog=self._watchdog,
+            envelope=self._envelope,
+            observer=self._kernel.observer,
+            blobs=self._kernel.store.blobs,
+            processor=self._processor,
+            source=self._source,
+            moved=self._moved,
+            emit=emit or (lambda event: None),
+        )
+
+    async def _result(self, outcome: Outcome) -> RunResult:
+        return RunResult(
+            trace_id=self.id,
+            goal=self._request.goal,
+            mode=outcome.mode,
+            success=outcome.verdict.good,
+            verdict=outcome.verdict,
+            output=outcome.output,
+            steps=await self._calls.finish(),
+            usage=outcome.usage,
+            cost_usd=outcome.cost_usd,
+            duration_s=time.perf_counter() - self._began,
+            decision=self._decision,
+            side_exit=outcome.side_exit,
+            already_done=outcome.already_done,
+            error=outcome.error,
+            warnings=tuple(self._calls.warnings),
+        )
+
+    async def _end(self, outcome: Outcome) -> None:
+        ending = Ending(
+            mode=outcome.mode,
+            verdict=outcome.verdict,
+            output=outcome.output,
+            usage=outcome.usage,
+            cost_usd=outcome.cost_usd,
+            duration_s=time.perf_counter() - self._began,
+            decision=self._decision,
+            source=outcome.source,
+            model=outcome.model,
+            error=outcome.error,
+            tools=self._calls.used,
+            side_exit=outcome.side_exit,
+            already_done=outcome.already_done,
+        )
+        await self._kernel.runs.end(self._beginning(), ending, self._places)

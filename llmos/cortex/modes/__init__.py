@@ -1,0 +1,8 @@
+"""The ways a goal can go, one module each; chosen by the dispatcher, called by boot."""
+
+from llmos.cortex.modes.base import Outcome, Task
+from llmos.cortex.modes.follower import follow
+from llmos.cortex.modes.learner import learn
+from llmos.cortex.modes.mixed import mix
+
+__all__ = ["Outcome", "Task", "follow", "learn", "mix"]

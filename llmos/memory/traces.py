@@ -1,0 +1,301 @@
+"""Traces: stored runs, found again by their goal, judged by feedback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, case, insert, select, update
+
+from llmos.errors import UserError
+from llmos.kernel.recorder import footprint_from
+from llmos.memory.fold import fold, goal_key
+from llmos.store import Store, Transaction, new_id
+from llmos.store.schema import dumps, feedback, stamp, steps, traces
+from llmos.values import Effect, EventType, Mode, Step, Trace, Usage, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A stored trace that may serve a goal."""
+
+    trace: Trace
+    standing: int = 0
+    """Clean replays less failed ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose traces are meant."""
+
+    user_id: str
+
+
+_RANK = case(
+    (traces.c.verdict == Verdict.VERIFIED.value, 0),
+    (traces.c.verdict == Verdict.CONFIRMED.value, 1),
+    (traces.c.verdict == Verdict.COMPLETED.value, 2),
+    else_=3,
+)
+
+
+class Traces:
+    """Reads and judges the traces of one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def candidates(self, goal: str, scope: Scope, *, limit: int = 5) -> list[Candidate]:
+        """Traces of the same goal, the best first: by evidence, standing, age.
+
+        A replay is no evidence of its own and is not among them.
+        """
+        query = (
+            select(traces)
+            .where(
+                traces.c.goal_key == goal_key(goal),
+                traces.c.volume == "user",
+                traces.c.owner == scope.user_id,
+                traces.c.status == "done",
+                traces.c.source.not_like("replay:%"),
+            )
+            .order_by(
+                traces.c.quarantined, _RANK, traces.c.standing.desc(), traces.c.started_at.desc()
+            )
+            .limit(limit)
+        )
+        rows = self._store.read(lambda c: c.execute(query).all())
+        # An index on a digest finds the folded goal; two goals with one digest are still two.
+        same = [row for row in rows if row.folded == fold(goal)]
+        return [Candidate(self._with_steps(row), row.standing) for row in same]
+
+    def get(self, trace_id: str) -> Trace:
+        """One trace with its steps.
+
+        Args:
+            trace_id: Its id, or the first characters of it, at least four.
+
+        Raises:
+            UserError: None or several match.
+        """
+        return self._with_steps(self._row(trace_id))
+
+    def standing(self, trace_id: str) -> int:
+        """Clean replays of a trace less failed ones."""
+        return int(self._row(trace_id).standing)
+
+    def recent(self, scope: Scope | None = None, *, limit: int = 20) -> list[Trace]:
+        """The newest traces first, without steps."""
+        query: Select[Any] = select(traces).order_by(traces.c.started_at.desc()).limit(limit)
+        if scope is not None:
+            query = query.where(traces.c.volume == "user", traces.c.owner == scope.user_id)
+        return [_trace(row, ()) for row in self._store.read(lambda c: c.execute(query).all())]
+
+    async def learn(self, given: Sequence[Trace], user_id: str, team_id: str | None) -> list[str]:
+        """Store traces made elsewhere; returns their ids.
+
+        Args:
+            given: Traces with paths as they were, or with ``$CWD`` and the like.
+            user_id: Whose they become.
+            team_id: That user's team.
+        """
+        ids = [new_id() for _ in given]
+
+        def write(tx: Transaction) -> None:
+            for trace, trace_id in zip(given, ids, strict=True):
+                _insert(tx, trace, trace_id, user_id, team_id)
+
+        await self._store.awrite(write)
+        return ids
+
+    async def judge(
+        self, trace_id: str, verdict: Verdict, *, user_id: str, by: str, note: str = ""
+    ) -> Trace:
+        """Write down what somebody or something says of a run.
+
+        A refutation quarantines the trace, and the trace that it was a replay of. Praise of a
+        replay is praise of the trace it followed.
+
+        Args:
+            trace_id: Id, or its beginning.
+            verdict: ``verified``, ``confirmed`` or ``refuted``.
+            user_id: Who says so.
+            by: ``person``, ``check`` or ``replay``.
+            note: Their words.
+        """
+        row = self._row(trace_id)
+        ids = [row.id]
+        if row.source.startswith("replay:"):
+            ids.append(row.source.removeprefix("replay:"))
+
+        def write(tx: Transaction) -> None:
+            for each in ids:
+                _judge(tx, each, verdict, user_id, by, note)
+
+        await self._store.awrite(write)
+        return self.get(row.id)
+
+    async def replayed(self, trace_id: str, *, clean: bool) -> None:
+        """Count a replay for or against the trace it followed; a failure weighs twice."""
+        change = 1 if clean else -2
+
+        def write(tx: Transaction) -> None:
+            bounded = case((traces.c.standing + change > 10, 10), else_=traces.c.standing + change)
+            tx.conn.execute(update(traces).where(traces.c.id == trace_id).values(standing=bounded))
+
+        await self._store.awrite(write)
+
+    def _row(self, trace_id: str) -> Row[Any]:
+        text = trace_id.strip().upper()
+        if len(text) < 4 or not text.isalnum():
+            raise UserError(f"{trace_id!r} is not the id of a trace", "see `llmos traces list`")
+        query = select(traces).where(traces.c.id.between(text, f"{text}~")).limit(2)
+        rows = self._store.read(lambda c: c.execute(query).all())
+        if not rows:
+            raise UserError(f"there is no trace {trace_id!r}", "see `llmos traces list`")
+        if len(rows) > 1:
+            raise UserError(f"several traces begin with {trace_id!r}", "give more of the id")
+        return rows[0]
+
+    def _with_steps(self, row: Row[Any]) -> Trace:
+        query = select(steps).where(steps.c.trace_id == row.id).order_by(steps.c.idx)
+        return _trace(row, self._store.read(lambda c: c.execute(query).all()))
+
+
+def _trace(row: Row[Any], step_rows: Sequence[Row[Any]]) -> Trace:
+    return Trace(
+        goal=row.goal,
+        steps=tuple(_step(s) for s in step_rows),
+        output=row.output,
+        verdict=Verdict(row.verdict),
+        now=datetime.fromisoformat(row.now),
+        id=row.id,
+        user_id=row.user_id,
+        team_id=row.team_id,
+        agent=row.agent,
+        mode=Mode(row.mode) if row.mode else Mode.LEARNER,
+        model=row.model,
+        usage=Usage(**json.loads(row.usage)),
+        cost_usd=row.cost_micro / 1_000_000,
+        duration_s=float(row.duration_s),
+        cwd=row.cwd,
+        context_digest=row.context_digest,
+        tools=json.loads(row.tools),
+        check=row.check,
+        source=row.source,
+        error=row.error,
+        quarantined=row.quarantined,
+    )
+
+
+def _step(row: Row[Any]) -> Step:
+    return Step(
+        row.tool,
+        json.loads(row.arguments),
+        json.loads(row.observation),
+        row.is_error,
+        Effect(row.effect),
+        footprint_from(json.loads(row.footprint)),
+        float(row.duration_s),
+    )
+
+
+def _insert(
+    tx: Transaction, trace: Trace, trace_id: str, user_id: str, team_id: str | None
+) -> None:
+    tx.conn.execute(
+        insert(traces).values(
+            id=trace_id,
+            volume="user",
+            owner=user_id,
+            user_id=user_id,
+            team_id=team_id,
+            status="done",
+            goal=trace.goal,
+            folded=fold(trace.goal),
+            goal_key=goal_key(trace.goal),
+            context_digest=trace.context_digest,
+            now=trace.now.isoformat(),
+            agent=trace.agent,
+            mode=trace.mode.value,
+            model=trace.model,
+            cwd="",
+            output=trace.output,
+            verdict=trace.verdict.value,
+            error=trace.error,
+            usage=dumps(asdict(trace.usage)),
+            cost_micro=round(trace.cost_usd * 1_000_000),
+            duration_s=repr(trace.duration_s),
+            tools=dumps(dict(trace.tools)),
+            # A check that came with a foreign trace is a command from a stranger: never kept.
+            check=None,
+            source=trace.source if trace.source != "run" else "learn",
+            decision="{}",
+            quarantined=False,
+            standing=0,
+            started_at=stamp(tx.now),
+            ended_at=stamp(tx.now),
+        )
+    )
+    if trace.steps:
+        rows = [_step_row(trace_id, i, step) for i, step in enumerate(trace.steps)]
+        tx.conn.execute(insert(steps), rows)
+    tx.event(
+        EventType.ARTIFACT_CREATED,
+        owner=user_id,
+        actor=user_id,
+        subject=trace_id,
+        title=f"learnt a trace of {trace.goal[:100]!r}",
+        payload={"artifact": "trace", "source": trace.source},
+    )
+
+
+def _step_row(trace_id: str, idx: int, step: Step) -> dict[str, object]:
+    return {
+        "trace_id": trace_id,
+        "idx": idx,
+        "tool": step.tool,
+        "arguments": dumps(dict(step.arguments)),
+        "observation": dumps(step.observation),
+        "is_error": step.is_error,
+        "effect": step.effect.value,
+        "footprint": dumps(asdict(step.footprint)),
+        "duration_s": repr(step.duration_s),
+    }
+
+
+def _judge(
+    tx: Transaction, trace_id: str, verdict: Verdict, user_id: str, by: str, note: str
+) -> None:
+    known = tx.conn.execute(select(traces.c.verdict).where(traces.c.id == trace_id)).scalar()
+    if known is None:
+        return
+    tx.conn.execute(
+        insert(feedback).values(
+            id=new_id(),
+            trace_id=trace_id,
+            user_id=user_id,
+            verdict=verdict.value,
+            by=by,
+            note=note,
+            at=stamp(tx.now),
+        )
+    )
+    # A person's "right" does not take a passed check away.
+    kept = known == Verdict.VERIFIED.value and verdict is Verdict.CONFIRMED
+    tx.conn.execute(
+        update(traces)
+        .where(traces.c.id == trace_id)
+        .values(verdict=known if kept else verdict.value, quarantined=verdict is Verdict.REFUTED)
+    )
+    tx.event(
+        EventType.ARTIFACT_EVOLVED,
+        owner=user_id,
+        actor=user_id,
+        subject=trace_id,
+        title=f"trace {trace_id[-6:]} is {verdict.value} by {by}",
+        payload={"artifact": "trace", "verdict": verdict.value, "was": known, "note": note},
+    )

@@ -1,0 +1,86 @@
+"""What can be said about following a trace before looking at the world.
+
+All of it is pure, so that the dispatcher can explain its decision without running anything. An
+empty list of reasons means: the trace may be followed if its guards hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from llmos.replay.clock import clock_change
+from llmos.values import Effect, Trace
+
+LOWEST_STANDING = -3
+"""A trace whose replays failed this often on balance is not followed any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a decision depends on beside the goal and the candidates."""
+
+    now: datetime
+    tools: Mapping[str, str] = field(default_factory=dict)
+    """Digest of every tool that there is."""
+    context_digest: str = ""
+    """Of what the model would see beside the goal."""
+    answer_cache: bool = False
+    """The user turned recorded answers on."""
+
+
+def refusals(trace: Trace, standing: int, situation: Situation) -> list[str]:
+    """Why ``trace`` is not followed; empty when it may be.
+
+    Args:
+        trace: A trace of the very goal.
+        standing: Its clean replays less its failed ones.
+        situation: What holds now.
+    """
+    return list(_refusals(trace, standing, situation))
+
+
+def _refusals(trace: Trace, standing: int, situation: Situation) -> Iterator[str]:
+    if trace.quarantined:
+        yield "it is quarantined since somebody said it was wrong"
+    if not trace.verdict.good:
+        yield f"its verdict is {trace.verdict.value}"
+    if standing <= LOWEST_STANDING:
+        yield "its replays keep failing"
+    if trace.context_digest != situation.context_digest:
+        yield "the model saw other earlier turns then"
+    yield from _tools_changed(trace, situation)
+    yield from _unsafe_writes(trace)
+    yield from _unguarded_answer(trace, situation)
+    change = clock_change(trace, situation.now)
+    if change:
+        yield change
+
+
+def _tools_changed(trace: Trace, situation: Situation) -> Iterator[str]:
+    for name in sorted({step.tool for step in trace.steps}):
+        if name not in situation.tools:
+            yield f"there is no tool {name!r} here"
+        elif trace.tools.get(name, situation.tools[name]) != situation.tools[name]:
+            yield f"the tool {name!r} has changed since"
+
+
+def _unsafe_writes(trace: Trace) -> Iterator[str]:
+    if any(s.effect is Effect.EXTERNAL and s.is_error for s in trace.steps):
+        yield "an external write of it failed"
+    if trace.verdict.evidence:
+        return
+    if any(s.effect is Effect.EXTERNAL for s in trace.steps):
+        yield "it writes to the outside, and nobody has confirmed that it was right"
+    elif any(s.effect is Effect.WRITE and not s.footprint.undoable for s in trace.steps):
+        yield "its writes cannot be undone, and nobody has confirmed that they were right"
+
+
+def _unguarded_answer(trace: Trace, situation: Situation) -> Iterator[str]:
+    if situation.answer_cache or any(s.effect.writes for s in trace.steps):
+        return
+    if not trace.steps:
+        yield "its answer came from the model alone"
+    elif any(s.effect is Effect.OPEN_READ for s in trace.steps):
+        yield "its answer came from a source that may differ every time"

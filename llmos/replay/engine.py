@@ -1,0 +1,262 @@
+"""Runs a recorded trace again, soundly, or stops.
+
+Before the first write everything that can be checked is checked: permissions, the state of every
+file that will be written, the state of every file and folder that was read, and the answers of
+all reads that may be made early. Two worlds are accepted: the one before the recorded writes
+(execute) and the one after them (nothing to do). Anything else is a side exit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from llmos.errors import PermissionDenied, UserError
+from llmos.kernel.admission import Admitted
+from llmos.kernel.observe import FILE, TREE, Look, Observer, fully_observed
+from llmos.kernel.syscalls import GuardFailed, RunCalls
+from llmos.replay.answer import answer, done_before
+from llmos.replay.compare import Mismatch, Renames, compare
+from llmos.replay.overlap import may_hoist
+from llmos.store import BlobStore
+from llmos.values import Effect, Footprint, Resources, SideExit, Step, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How a replay ended."""
+
+    output: str = ""
+    side_exit: SideExit | None = None
+    already_done: bool = False
+    harmed: bool = False
+    """A write did not come back as recorded: this counts against the trace."""
+
+
+class _Exit(Exception):
+    """A guard failed."""
+
+    def __init__(self, reason: str, *, harmed: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.harmed = harmed
+
+
+class Replay:
+    """One replay of one trace.
+
+    Args:
+        trace: With absolute paths of this run's folders.
+        moved: Indices of steps that may write something else here, since they name a folder.
+        calls: The run's system calls.
+        observer: Looks at files and folders.
+        blobs: Holds what folders were like then, to name what changed.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        moved: frozenset[int],
+        calls: RunCalls,
+        observer: Observer,
+        blobs: BlobStore,
+    ) -> None:
+        self._trace = trace
+        self._moved = moved
+        self._calls = calls
+        self._observer = observer
+        self._blobs = blobs
+        self._renames = Renames()
+        self._live: dict[int, Step] = {}
+        self._admitted: list[Admitted] = []
+        self._written = frozenset(
+            c.resource.removeprefix(FILE) for s in trace.steps for c in s.footprint.writes
+        )
+
+    async def run(self) -> Replayed:
+        """Execute, or find it already done, or stop."""
+        async with self._calls.lease.held():
+            try:
+                await self._admit()
+                if self._already_done():
+                    await self._check_reads_after()
+                    return Replayed(done_before(self._trace), already_done=True)
+                self._check_state()
+                await self._read_early()
+                await self._execute()
+            except _Exit as e:
+                return self._side_exit(e)
+        live = [self._live[i] for i in range(len(self._trace.steps))]
+        return Replayed(answer(self._trace, live, self._renames))
+
+    def _side_exit(self, e: _Exit) -> Replayed:
+        open_steps = (i for i in range(len(self._trace.steps)) if i not in self._live)
+        self._calls.seal()
+        exit_ = SideExit(
+            next(open_steps, len(self._trace.steps)), e.reason, tuple(self._calls.steps)
+        )
+        return Replayed(side_exit=exit_, harmed=e.harmed)
+
+    # --- before the first write --------------------------------------------------------------
+
+    async def _admit(self) -> None:
+        for i, step in enumerate(self._trace.steps):
+            try:
+                self._admitted.append(await self._calls.admit(step.tool, step.arguments))
+            except (UserError, PermissionDenied) as e:
+                raise _Exit(f"step {i} ({step.tool}) is not allowed here: {e.message}") from e
+            resources = self._resources(i)
+            known = {c.resource for c in step.footprint.writes}
+            for target in resources.writes if resources else ():
+                if target.startswith(FILE) and target not in known and not step.is_error:
+                    raise _Exit(
+                        f"what step {i} ({step.tool}) found before it wrote is not recorded"
+                    )
+
+    def _already_done(self) -> bool:
+        """Whether all targets are as the run left them, and the run left them changed."""
+        first, last = _targets(self._trace)
+        now = {resource: self._observer.file_now(resource) for resource in first}
+        if now == first:
+            return False
+        if now == last and all(map(fully_observed, self._trace.steps)):
+            return True
+        odd = next(r for r in sorted(now) if now[r] != first[r])
+        raise _Exit(f"{odd.removeprefix(FILE)} is neither as it was before nor as the run left it")
+
+    def _check_state(self) -> None:
+        """Compare the digests of what was read and cannot be read again before the writes."""
+        for i, step in self._guarded_by_state():
+            self._check_digests(i, step)
+
+    def _guarded_by_state(self) -> Iterator[tuple[int, Step]]:
+        for i, step in enumerate(self._trace.steps):
+            if step.effect is Effect.WRITE or (not step.effect.writes and not self._hoistable(i)):
+                yield i, step
+
+    def _check_digests(self, i: int, step: Step) -> None:
+        for resource, then in step.footprint.reads.items():
+            if resource.startswith(FILE) and resource.removeprefix(FILE) not in self._written:
+                if self._observer.file_now(resource) != then:
+                    name = resource.removeprefix(FILE)
+                    raise _Exit(f"{name}, which step {i} ({step.tool}) reads, has changed")
+            elif resource.startswith(TREE):
+                now, text = self._observer.tree_now(resource, self._written)
+                if now is None or now != then:
+                    what = self._what_changed(resource, then, text)
+                    raise _Exit(f"{what}, and step {i} ({step.tool}) may depend on it")
+
+    def _what_changed(self, resource: str, then: str | None, now: bytes) -> str:
+        root = resource.removeprefix(TREE)
+        if then is None or not now:
+            return f"{root} is too large to compare"
+        old = set(self._blobs.get(then).splitlines())
+        odd = sorted(line.split(b"\t")[0] for line in old ^ set(now.splitlines()))
+        names = ", ".join(dict.fromkeys(o.decode("utf-8", "replace") for o in odd[:6]))
+        return f"{root} has changed ({names})"
+
+    async def _read_early(self) -> None:
+        for i, step in enumerate(self._trace.steps):
+            if not step.effect.writes and self._hoistable(i):
+                await self._read(i)
+
+    def _hoistable(self, i: int) -> bool:
+        read = self._resources(i)
+        return all(
+            may_hoist(read, self._resources(j))
+            for j, earlier in enumerate(self._trace.steps[:i])
+            if earlier.effect.writes
+        )
+
+    def _resources(self, i: int) -> Resources | None:
+        call = self._admitted[i]
+        return call.tool.resources(call.context, call.arguments)
+
+    # --- the world after ---------------------------------------------------------------------
+
+    async def _check_reads_after(self) -> None:
+        """All other reads must be equal; a file that the run wrote is known by its digest."""
+        for i, step in enumerate(self._trace.steps):
+            reads = step.footprint.reads
+            own = bool(reads) and all(
+                r.startswith(FILE) and r.removeprefix(FILE) in self._written for r in reads
+            )
+            if step.effect.writes or any(r.startswith(TREE) for r in reads):
+                self._check_digests(i, step)
+            elif not own:
+                await self._read(i)
+
+    # --- execution ---------------------------------------------------------------------------
+
+    async def _execute(self) -> None:
+        for i, step in enumerate(self._trace.steps):
+            if i in self._live:
+                continue
+            if step.effect.writes:
+                await self._write(i)
+            else:
+                await self._read(i)
+
+    async def _read(self, i: int) -> None:
+        recorded = self._trace.steps[i]
+        call = await self._renamed(i)
+        live = self._live[i] = await self._calls.perform(call)
+        self._compare(i, recorded, live, fresh=False)
+
+    async def _write(self, i: int) -> None:
+        recorded = self._trace.steps[i]
+        call = await self._renamed(i)
+        before = {c.resource: c.before for c in recorded.footprint.writes}
+
+        def expect(look: Look) -> None:
+            for resource, digest in look.targets.items():
+                if digest != before.get(resource):
+                    name = resource.removeprefix(FILE)
+                    raise GuardFailed(f"{name} changed while step {i} was about to write it")
+
+        try:
+            live = self._live[i] = await self._calls.perform(call, expect)
+        except (GuardFailed, PermissionDenied) as e:
+            raise _Exit(str(e)) from e
+        self._compare(i, recorded, live, fresh=True)
+        if not self._renames and i not in self._moved:
+            self._compare_changes(i, recorded.footprint, live.footprint)
+
+    async def _renamed(self, i: int) -> Admitted:
+        call = self._admitted[i]
+        arguments = self._renames.apply(call.arguments, call.tool.ids)
+        if arguments == call.arguments:
+            return call
+        try:
+            return await self._calls.admit(call.tool.name, arguments)
+        except (UserError, PermissionDenied) as e:
+            raise _Exit(f"step {i} ({call.tool.name}) is not allowed here: {e.message}") from e
+
+    def _compare(self, i: int, recorded: Step, live: Step, *, fresh: bool) -> None:
+        tool = self._admitted[i].tool
+        if recorded.is_error != live.is_error:
+            what = "failed" if live.is_error else "did not fail as it did then"
+            raise _Exit(f"step {i} ({tool.name}) {what}: {live.observation}", harmed=fresh)
+        try:
+            compare(tool, recorded.observation, live.observation, self._renames, fresh=fresh)
+        except Mismatch as e:
+            raise _Exit(f"step {i} ({tool.name}) came back different: {e}", harmed=fresh) from e
+
+    def _compare_changes(self, i: int, recorded: Footprint, live: Footprint) -> None:
+        then = {c.resource: c.after for c in recorded.writes}
+        now = {c.resource: c.after for c in live.writes}
+        if then != now:
+            odd = sorted(r for r in then.keys() | now.keys() if then.get(r) != now.get(r))
+            name = odd[0].removeprefix(FILE)
+            raise _Exit(f"step {i} left {name} other than it did then", harmed=True)
+
+
+def _targets(trace: Trace) -> tuple[Mapping[str, str | None], Mapping[str, str | None]]:
+    """Digest of every file the trace writes, before its first write and after its last."""
+    first: dict[str, str | None] = {}
+    last: dict[str, str | None] = {}
+    for step in trace.steps:
+        for change in step.footprint.writes:
+            first.setdefault(change.resource, change.before)
+            last[change.resource] = change.after
+    return first, last

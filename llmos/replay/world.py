@@ -1,0 +1,51 @@
+"""The two worlds that a replay accepts: the one before the recorded writes, the one after them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from llmos.kernel.observe import TREE, Observer
+from llmos.values import Effect, Step, Trace
+
+Digests = Mapping[str, str | None]
+"""Resource to digest; None is absent."""
+
+
+class World(StrEnum):
+    """How the files that a trace writes are now."""
+
+    BEFORE = "before"
+    """As they were before the recorded run: it can be run again."""
+    AFTER = "after"
+    """As the recorded run left them: there is nothing to do."""
+    OTHER = "other"
+    """Neither: a replay stops before it writes."""
+
+
+def targets(trace: Trace) -> tuple[Digests, Digests]:
+    """Digest of every file the trace writes, before its first write and after its last."""
+    first: dict[str, str | None] = {}
+    last: dict[str, str | None] = {}
+    for step in trace.steps:
+        for change in step.footprint.writes:
+            first.setdefault(change.resource, change.before)
+            last[change.resource] = change.after
+    return first, last
+
+
+def tracked(step: Step) -> bool:
+    """Whether all that a step may have written is known by digest."""
+    if not step.effect.writes:
+        return True
+    looked_at = bool(step.footprint.writes) or any(r.startswith(TREE) for r in step.footprint.reads)
+    return step.effect is Effect.WRITE and looked_at
+
+
+def world_of(trace: Trace, observer: Observer) -> World:
+    """How the world of ``trace`` is now."""
+    first, last = targets(trace)
+    now = {resource: observer.file_now(resource) for resource in first}
+    if now == first:
+        return World.BEFORE
+    return World.AFTER if now == last and all(map(tracked, trace.steps)) else World.OTHER

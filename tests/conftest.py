@@ -1,0 +1,80 @@
+"""A real home, a real working directory and an LLM OS in them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmos import LLMOS, LLMOSConfig, Step, Trace
+from llmos.cortex.processors import RecordedProcessor
+
+
+class TestClock:
+    """A clock that stands still until it is moved."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 2, 9, 7, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+
+@pytest.fixture
+def clock() -> TestClock:
+    return TestClock()
+
+
+@pytest.fixture
+def cwd(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+MakeOS = Callable[..., Awaitable[LLMOS]]
+
+
+@pytest.fixture
+async def make_os(home: Path, cwd: Path, clock: TestClock) -> AsyncIterator[MakeOS]:
+    """Returns a function that boots an LLMOS; all are shut down at the end."""
+    made: list[LLMOS] = []
+
+    async def make(
+        recordings: Sequence[Trace] = (), plugins: Sequence[Any] = (), **more: Any
+    ) -> LLMOS:
+        processor = RecordedProcessor({t.goal: t for t in recordings}) if recordings else None
+        settings: dict[str, Any] = {
+            "home": home,
+            "cwd": cwd,
+            "user_id": "alice",
+            "clock": clock,
+            "config": LLMOSConfig(),
+            "processor": processor,
+            "plugins": plugins,
+        }
+        os = LLMOS(**(settings | more))
+        made.append(os)
+        return await os.boot()
+
+    yield make
+    for os in made:
+        await os.shutdown()
+
+
+def recording(goal: str, *steps: tuple[str, dict[str, Any]], output: str = "Done.") -> Trace:
+    """What a model did for ``goal``: the calls alone; observations come from the real tools."""
+    return Trace(goal, tuple(Step(tool, arguments) for tool, arguments in steps), output)
