@@ -7,8 +7,10 @@ up loses its oldest events and is told how many; the kernel never waits for it.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -20,41 +22,47 @@ class Subscription(Generic[T]):
     def __init__(self, bus: Bus[T], size: int) -> None:
         self._bus = bus
         self._queue: deque[T] = deque(maxlen=size)
+        self._lock = threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._closed = False
         self.dropped = 0
         """Events lost because this listener did not keep up."""
 
-    def put(self, items: Sequence[T]) -> None:
-        """Called by the bus, on the listener's loop."""
-        for item in items:
-            if len(self._queue) == self._queue.maxlen:
-                self.dropped += 1
-            self._queue.append(item)
-        self._wake.set()
-
     def offer(self, items: Sequence[T]) -> None:
-        """Hand over ``items`` from any thread."""
-        if not self._closed and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.put, items)
+        """Hand over ``items`` from any thread; the oldest give way to them."""
+        with self._lock:
+            if self._closed:
+                return
+            self.dropped += max(0, len(self._queue) + len(items) - (self._queue.maxlen or 0))
+            waiting = not self._queue
+            self._queue.extend(items)
+        if waiting:
+            self._awake()
 
     def close(self) -> None:
-        """Stop listening. Idempotent."""
-        self._closed = True
+        """Stop listening; what is queued can still be read. Idempotent, from any thread."""
+        with self._lock:
+            self._closed = True
         self._bus.unsubscribe(self)
-        self._wake.set()
+        self._awake()
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
 
     async def __anext__(self) -> T:
-        while not self._queue:
-            if self._closed:
-                raise StopAsyncIteration
+        while True:
             self._wake.clear()
+            with self._lock:
+                if self._queue:
+                    return self._queue.popleft()
+                if self._closed:
+                    raise StopAsyncIteration
             await self._wake.wait()
-        return self._queue.popleft()
+
+    def _awake(self) -> None:
+        with suppress(RuntimeError):  # the listener's loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(self._wake.set)
 
 
 class Bus(Generic[T]):
@@ -62,6 +70,7 @@ class Bus(Generic[T]):
 
     def __init__(self) -> None:
         self._listeners: tuple[Subscription[T], ...] = ()
+        self._changing = threading.Lock()
 
     def subscribe(self, size: int = 1000) -> Subscription[T]:
         """Listen from now on. Must be called on a running loop.
@@ -70,12 +79,14 @@ class Bus(Generic[T]):
             size: Events kept for a listener that is behind.
         """
         listener = Subscription(self, size)
-        self._listeners = (*self._listeners, listener)
+        with self._changing:
+            self._listeners = (*self._listeners, listener)
         return listener
 
     def unsubscribe(self, listener: Subscription[T]) -> None:
         """Forget ``listener``. Idempotent."""
-        self._listeners = tuple(each for each in self._listeners if each is not listener)
+        with self._changing:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
 
     def publish(self, items: Sequence[T]) -> None:
         """Tell everybody; returns at once. Safe from any thread."""

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, exists, insert, or_, select, update
 
 from llmos.errors import UserError
+from llmos.kernel.text import json_text
 from llmos.store import Store, Transaction, new_id
-from llmos.store.schema import dumps, intents, stamp
+from llmos.store.schema import dumps, intents, stamp, traces
 from llmos.values import EventType, Json
 
 Outcome = Literal["done", "failed", "in_doubt"]
@@ -69,7 +70,7 @@ class Intents:
                     idx=idx,
                     process_id=self._store.process_id,
                     tool=tool,
-                    arguments=dumps(dict(arguments)),
+                    arguments=json_text(dict(arguments)),
                     call_key=call_key(tool, arguments),
                     idempotency_key=idempotency_key,
                     status="intended",
@@ -83,23 +84,28 @@ class Intents:
     def settle(
         self, tx: Transaction, intent: str, outcome: Outcome, observation: Json = None
     ) -> None:
-        """Write down what became of an intent."""
-        tx.conn.execute(
-            update(intents)
-            .where(intents.c.id == intent)
-            .values(status=outcome, observation=dumps(observation), ended_at=stamp(tx.now))
-        )
+        """Write down what became of an intent, and of doubtful ones with its idempotency key."""
+        told = {
+            "status": outcome,
+            "observation": json_text(observation),
+            "ended_at": stamp(tx.now),
+        }
+        tx.conn.execute(update(intents).where(intents.c.id == intent).values(told))
+        if outcome == "done":
+            # Equal keys act once: the earlier call has happened too, now or then. Left in doubt,
+            # its key would be used again for what the user wants done another time.
+            key = select(intents.c.idempotency_key).where(intents.c.id == intent).scalar_subquery()
+            doubtful = (intents.c.status == "in_doubt") & (intents.c.idempotency_key == key)
+            tx.conn.execute(update(intents).where(doubtful).values(told))
 
     def doubtful(self, tool: str, arguments: Mapping[str, Json]) -> Intent | None:
         """An earlier equal call whose outcome is not known, or None."""
-        found = self._select(
-            intents.c.status == "in_doubt", intents.c.call_key == call_key(tool, arguments)
-        )
+        found = self._select(self._open(), intents.c.call_key == call_key(tool, arguments))
         return found[0] if found else None
 
     def in_doubt(self) -> list[Intent]:
         """All external writes whose outcome is not known, oldest first."""
-        return self._select(intents.c.status == "in_doubt")
+        return self._select(self._open())
 
     def resolve(self, intent: str, happened: bool, *, user_id: str) -> None:
         """A person says what became of a doubtful write.
@@ -107,11 +113,12 @@ class Intents:
         Raises:
             UserError: There is no such doubtful write.
         """
+        open_ = self._open()
 
         def write(tx: Transaction) -> int:
             return tx.conn.execute(
                 update(intents)
-                .where(intents.c.id == intent, intents.c.status == "in_doubt")
+                .where(intents.c.id == intent, open_)
                 .values(status="done" if happened else "failed", ended_at=stamp(tx.now))
             ).rowcount
 
@@ -130,17 +137,22 @@ class Intents:
             announce_doubt(tx, _intent(row), "the process ended before the call came back")
         return len(rows)
 
+    def _open(self) -> ColumnElement[bool]:
+        # Also without an outcome: what a process that died left, though nobody has cleaned up
+        # after it yet, and what a run left that is over.
+        over = exists().where(traces.c.id == intents.c.trace_id, traces.c.status != "running")
+        dead = intents.c.process_id.in_(self._store.dead_processes())
+        left = and_(intents.c.status == "intended", or_(over, dead))
+        return or_(intents.c.status == "in_doubt", left)
+
     def _select(self, *where: ColumnElement[bool]) -> list[Intent]:
-        rows = self._store.read(
-            lambda c: c.execute(select(intents).where(*where).order_by(intents.c.at)).all()
-        )
+        query = select(intents).where(*where).order_by(intents.c.at, intents.c.id)
+        rows = self._store.read(lambda c: c.execute(query).all())
         return [_intent(row) for row in rows]
 
 
 def announce_doubt(tx: Transaction, intent: Intent, why: str) -> None:
     """Tell the owner of the run that nobody knows whether a write happened."""
-    from llmos.store.schema import traces
-
     owner = tx.conn.execute(
         select(traces.c.volume, traces.c.owner).where(traces.c.id == intent.trace_id)
     ).one()

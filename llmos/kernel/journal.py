@@ -172,11 +172,21 @@ class Journal:
         self.refuse_conflicts(trace_id)
         return self._restorer(self._open(trace_id)).run()
 
-    def mark_undone(self, tx: Transaction, ids: Iterable[int]) -> None:
-        """Note which rows have been taken back."""
+    def mark_undone(self, tx: Transaction, trace_id: str, *, but: Iterable[int] = ()) -> None:
+        """Note that the run's rows have been taken back, ``but`` for those with these ids."""
         tx.conn.execute(
-            update(journal).where(journal.c.id.in_(list(ids))).values(undone_at=stamp(tx.now))
+            update(journal)
+            .where(
+                journal.c.trace_id == trace_id,
+                journal.c.undone_at.is_(None),
+                journal.c.id.not_in(list(but)),
+            )
+            .values(undone_at=stamp(tx.now))
         )
+
+    def mark_one_undone(self, tx: Transaction, id: int) -> None:
+        """Note that one row has been taken back."""
+        tx.conn.execute(update(journal).where(journal.c.id == id).values(undone_at=stamp(tx.now)))
 
     def _settle_tree(self, tx: Transaction, row: Row[tuple[Any, ...]], resource: str) -> None:
         root, skip = resource[len(TREE) :], (os.path.realpath(self._store.home),)

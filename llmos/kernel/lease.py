@@ -7,7 +7,8 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from llmos.store import FileLock
 
@@ -16,37 +17,33 @@ class Lease:
     """The right to change what lies in one working directory.
 
     Held for one call by a learner and for a whole replay by a follower, so that what was checked
-    is still so when it is written. The holder may enter again.
+    is still so when it is written. The task that holds it may enter again; others wait.
     """
 
-    _within: ClassVar[dict[tuple[int, str], asyncio.Lock]] = {}
+    _within: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Path, asyncio.Lock]]] = (
+        WeakKeyDictionary()
+    )
 
     def __init__(self, home: Path, cwd: Path) -> None:
         name = hashlib.sha256(str(cwd).encode("utf-8", "surrogateescape")).hexdigest()[:24]
         self._path = home / "run" / f"cwd-{name}.lock"
-        self._key = str(self._path)
-        self._held = 0
+        self._holder: asyncio.Task[Any] | None = None
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
         """Wait for the lease and hold it."""
-        if self._held:
-            self._held += 1
-            try:
-                yield
-            finally:
-                self._held -= 1
+        me = asyncio.current_task()
+        if self._holder is not None and self._holder is me:
+            yield
             return
-        within = self._within.setdefault(
-            (id(asyncio.get_running_loop()), self._key), asyncio.Lock()
-        )
-        async with within:
+        locks = self._within.setdefault(asyncio.get_running_loop(), {})
+        async with locks.setdefault(self._path, asyncio.Lock()):
             lock = FileLock(self._path)
             while not lock.try_acquire():
                 await asyncio.sleep(0.005)
-            self._held = 1
+            self._holder = me
             try:
                 yield
             finally:
-                self._held = 0
+                self._holder = None
                 lock.release()

@@ -14,9 +14,10 @@ from llmos.kernel.journal import Journal
 from llmos.kernel.observe import Look
 from llmos.kernel.places import Places
 from llmos.kernel.snapshot import Entry
+from llmos.kernel.text import json_text
 from llmos.plugins import Tool
 from llmos.store import Store, Transaction
-from llmos.store.schema import dumps, steps
+from llmos.store.schema import steps
 from llmos.values import Change, Effect, Footprint, Json, Step
 
 Changes = Mapping[str, tuple[Entry, Entry]]
@@ -93,7 +94,7 @@ class Recorder:
 
     def amend(self, idx: int, step: Step) -> None:
         """Store a step's footprint again, now complete."""
-        footprint = dumps(self._places.relative(asdict(step.footprint)))
+        footprint = json_text(self._places.relative(asdict(step.footprint)))
 
         def write(tx: Transaction) -> None:
             tx.conn.execute(
@@ -128,7 +129,7 @@ class Recorder:
         self._journal.after(tx, self._run_id, idx, after)
 
     def _doubt(self, tx: Transaction, intent: str, idx: int, step: Step) -> None:
-        arguments = dumps(self._places.relative(dict(step.arguments)))
+        arguments = json_text(self._places.relative(dict(step.arguments)))
         doubt = Intent(intent, self._run_id, idx, step.tool, arguments, None, "in_doubt", "")
         announce_doubt(tx, doubt, f"the call came back with: {step.observation}")
 
@@ -138,11 +139,11 @@ class Recorder:
             "trace_id": self._run_id,
             "idx": idx,
             "tool": step.tool,
-            "arguments": dumps(relative(dict(step.arguments))),
-            "observation": dumps(relative(step.observation)),
+            "arguments": json_text(relative(dict(step.arguments))),
+            "observation": json_text(relative(step.observation)),
             "is_error": step.is_error,
             "effect": step.effect.value,
-            "footprint": dumps(relative(asdict(step.footprint))),
+            "footprint": json_text(relative(asdict(step.footprint))),
             "duration_s": repr(round(step.duration_s, 6)),
         }
 

@@ -38,9 +38,7 @@ class Restorer:
         blobs: Hold the contents.
     """
 
-    def __init__(
-        self, wanted: Mapping[str, Entry], snapshots: Snapshots, blobs: BlobStore
-    ) -> None:
+    def __init__(self, wanted: Mapping[str, Entry], snapshots: Snapshots, blobs: BlobStore) -> None:
         self.wanted = wanted
         self._snapshots = snapshots
         self._blobs = blobs
@@ -76,7 +74,10 @@ class Restorer:
             StoreError: A folder cannot be written to. What was put back by then stays.
             IntegrityError: A kept content is missing or damaged.
         """
-        removed, kept, restored, lost = [], [], [], []
+        removed: list[str] = []
+        kept: list[str] = []
+        restored: list[str] = []
+        lost: list[str] = []
         try:
             for path in sorted(self.wanted, reverse=True):
                 if self._in_the_way(path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import insert, select, update
@@ -12,6 +12,7 @@ from llmos.kernel.economy import Economy
 from llmos.kernel.intents import Intents
 from llmos.kernel.journal import Journal
 from llmos.kernel.places import Places
+from llmos.kernel.text import json_text, plain
 from llmos.store import Store, Transaction
 from llmos.store.schema import dumps, stamp, traces
 from llmos.values import Decision, EventType, Mode, SideExit, Usage, Verdict
@@ -95,7 +96,9 @@ class Runs:
 
     async def end(self, run: Beginning, ending: Ending, places: Places) -> None:
         """Store the outcome and tell it, in one transaction."""
+        ending = replace(ending, output=plain(ending.output), error=plain(ending.error))
         row = _ended(ending, places)
+        side_exit = plain(ending.side_exit.reason) if ending.side_exit else None
 
         def write(tx: Transaction) -> None:
             tx.conn.execute(
@@ -116,7 +119,7 @@ class Runs:
                     "duration_s": round(ending.duration_s, 6),
                     "already_done": ending.already_done,
                     "error": ending.error,
-                    "side_exit": ending.side_exit.reason if ending.side_exit else None,
+                    "side_exit": side_exit,
                 },
             )
 
@@ -188,7 +191,7 @@ def _ended(ending: Ending, places: Places) -> dict[str, object]:
         "duration_s": repr(round(ending.duration_s, 6)),
         "tools": dumps(dict(ending.tools or {})),
         "source": ending.source,
-        "decision": dumps(places.relative(decision)),
+        "decision": json_text(places.relative(decision)),
     }
 
 

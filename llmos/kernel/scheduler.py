@@ -69,16 +69,14 @@ class Scheduler:
             self._free -= 1
             return
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(-priority, next(self._order), ready)
-        heapq.heappush(self._waiting, waiting)
+        heapq.heappush(self._waiting, _Waiting(-priority, next(self._order), ready))
         try:
             await ready
         except asyncio.CancelledError:
-            if ready.done() and not ready.cancelled():
-                self._release()  # the slot was handed over in the same instant: pass it on
-            else:
-                self._waiting.remove(waiting)
-                heapq.heapify(self._waiting)
+            # Cancelled, it stays in the heap until a slot would be its turn. Not cancelled any
+            # more, the slot was handed over in the same instant: pass it on.
+            if not ready.cancel() and not ready.cancelled():
+                self._release()
             raise
 
     def _release(self) -> None:

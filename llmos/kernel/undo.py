@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,10 @@ class Undo:
             actor: Who asks.
 
         Raises:
-            UserError: Nothing is left to undo, or a file was changed since (nothing is done then).
+            UserError: The run is not over, nothing is left to undo, or a file was changed since.
+                Nothing is done then.
         """
+        self._refuse_running(run_id)
         records = [r for r in self._journal.records(run_id) if not r.undone]
         left = self.cannot(run_id)
         if not records:
@@ -67,15 +70,23 @@ class Undo:
             raise UserError(f"there is nothing to undo in run {run_id[-6:]}{why}")
         self._journal.refuse_conflicts(run_id)
         called: list[str] = []
+        stuck: set[int] = set()
         for record in reversed(records):
             if record.path.startswith(CALL):
                 name = record.path.removeprefix(CALL)
                 problem = await self._call_back(run_id, record.idx, name)
-                (left if problem else called).append(problem or f"step {record.idx}: {name}")
+                if problem:
+                    stuck.add(record.id)
+                    left.append(problem)
+                else:
+                    # At once: a call is not taken back twice when the rest is cut short.
+                    await self._store.awrite(partial(self._journal.mark_one_undone, id=record.id))
+                    called.append(f"step {record.idx}: {name}")
         files = await asyncio.to_thread(self._journal.undo, run_id)
         left += [f"{path} is not empty" for path in files.kept]
+        left += [f"{path} cannot be made again" for path in files.lost]
         done = Undone(files.restored, files.removed, tuple(called), tuple(left))
-        await self._store.awrite(lambda tx: self._tell(tx, run_id, actor, done))
+        await self._store.awrite(lambda tx: self._tell(tx, run_id, actor, done, stuck))
         return done
 
     async def _call_back(self, run_id: str, idx: int, name: str) -> str:
@@ -96,8 +107,10 @@ class Undo:
             return f"step {idx}: {name} could not take it back: {type(e).__name__}: {e}"
         return ""
 
-    def _tell(self, tx: Transaction, run_id: str, actor: str, done: Undone) -> None:
-        self._journal.mark_undone(tx, run_id)
+    def _tell(
+        self, tx: Transaction, run_id: str, actor: str, done: Undone, stuck: set[int]
+    ) -> None:
+        self._journal.mark_undone(tx, run_id, but=stuck)
         owner = tx.conn.execute(
             select(traces.c.volume, traces.c.owner).where(traces.c.id == run_id)
         ).one()
@@ -111,6 +124,14 @@ class Undo:
             title=f"run {run_id[-6:]} was undone: {count} changes taken back",
             payload={"undo": True, "left": list(done.left)},
         )
+
+    def _refuse_running(self, run_id: str) -> None:
+        query = select(traces.c.status).where(traces.c.id == run_id)
+        if self._store.read(lambda c: c.execute(query).scalar()) == "running":
+            raise UserError(
+                f"run {run_id[-6:]} is not over, so it cannot be undone",
+                "wait for it or cancel it, then undo again",
+            )
 
     def _steps(self, run_id: str) -> list[Row[Any]]:
         query = select(steps).where(steps.c.trace_id == run_id).order_by(steps.c.idx)

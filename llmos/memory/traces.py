@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, case, insert, select, update
+from sqlalchemy import Row, Select, case, insert, or_, select, update
 
 from llmos.errors import UserError
 from llmos.kernel.recorder import footprint_from
+from llmos.kernel.text import json_text, plain
 from llmos.memory.fold import fold, goal_key
 from llmos.store import Store, Transaction, new_id
-from llmos.store.schema import dumps, feedback, stamp, steps, traces
+from llmos.store.schema import feedback, stamp, steps, traces
 from llmos.values import Effect, EventType, Mode, Step, Trace, Usage, Verdict
+
+REPLAY = "replay:"
+"""Prefix of the source of a run that followed a trace; that trace's id comes after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,14 @@ class Traces:
                 traces.c.volume == "user",
                 traces.c.owner == scope.user_id,
                 traces.c.status == "done",
-                traces.c.source.not_like("replay:%"),
+                traces.c.source.not_like(f"{REPLAY}%"),
             )
             .order_by(
-                traces.c.quarantined, _RANK, traces.c.standing.desc(), traces.c.started_at.desc()
+                traces.c.quarantined,
+                _RANK,
+                traces.c.standing.desc(),
+                traces.c.started_at.desc(),
+                traces.c.id.desc(),
             )
             .limit(limit)
         )
@@ -76,7 +85,7 @@ class Traces:
         """One trace with its steps.
 
         Args:
-            trace_id: Its id, or the first characters of it, at least four.
+            trace_id: Its id, or its first or last characters, at least four.
 
         Raises:
             UserError: None or several match.
@@ -89,7 +98,8 @@ class Traces:
 
     def recent(self, scope: Scope | None = None, *, limit: int = 20) -> list[Trace]:
         """The newest traces first, without steps."""
-        query: Select[Any] = select(traces).order_by(traces.c.started_at.desc()).limit(limit)
+        newest = (traces.c.started_at.desc(), traces.c.id.desc())
+        query: Select[Any] = select(traces).order_by(*newest).limit(limit)
         if scope is not None:
             query = query.where(traces.c.volume == "user", traces.c.owner == scope.user_id)
         return [_trace(row, ()) for row in self._store.read(lambda c: c.execute(query).all())]
@@ -120,20 +130,19 @@ class Traces:
         replay is praise of the trace it followed.
 
         Args:
-            trace_id: Id, or its beginning.
+            trace_id: Id, or its beginning or end.
             verdict: ``verified``, ``confirmed`` or ``refuted``.
             user_id: Who says so.
             by: ``person``, ``check`` or ``replay``.
             note: Their words.
         """
         row = self._row(trace_id)
-        ids = [row.id]
-        if row.source.startswith("replay:"):
-            ids.append(row.source.removeprefix("replay:"))
+        followed = row.source.removeprefix(REPLAY) if row.source.startswith(REPLAY) else None
 
         def write(tx: Transaction) -> None:
-            for each in ids:
-                _judge(tx, each, verdict, user_id, by, note)
+            _judge(tx, row.id, row.owner, verdict, user_id, by, note)
+            if followed is not None:
+                _judge(tx, followed, row.owner, verdict, user_id, by, note)
 
         await self._store.awrite(write)
         return self.get(row.id)
@@ -152,12 +161,14 @@ class Traces:
         text = trace_id.strip().upper()
         if len(text) < 4 or not text.isalnum():
             raise UserError(f"{trace_id!r} is not the id of a trace", "see `llmos traces list`")
-        query = select(traces).where(traces.c.id.between(text, f"{text}~")).limit(2)
+        # What is shown are the last characters: the first ones tell the time, many ids share them.
+        part = or_(traces.c.id.between(text, f"{text}~"), traces.c.id.endswith(text))
+        query = select(traces).where(traces.c.id == text if len(text) == 26 else part).limit(2)
         rows = self._store.read(lambda c: c.execute(query).all())
         if not rows:
             raise UserError(f"there is no trace {trace_id!r}", "see `llmos traces list`")
         if len(rows) > 1:
-            raise UserError(f"several traces begin with {trace_id!r}", "give more of the id")
+            raise UserError(f"several traces have {trace_id!r} in their id", "give more of the id")
         return rows[0]
 
     def _with_steps(self, row: Row[Any]) -> Trace:
@@ -218,21 +229,22 @@ def _insert(
             folded=fold(trace.goal),
             goal_key=goal_key(trace.goal),
             context_digest=trace.context_digest,
-            now=trace.now.isoformat(),
+            now=(trace.now if trace.now.tzinfo else trace.now.astimezone()).isoformat(),
             agent=trace.agent,
             mode=trace.mode.value,
             model=trace.model,
             cwd="",
-            output=trace.output,
+            output=plain(trace.output),
             verdict=trace.verdict.value,
-            error=trace.error,
-            usage=dumps(asdict(trace.usage)),
+            error=plain(trace.error),
+            usage=json_text(asdict(trace.usage)),
             cost_micro=round(trace.cost_usd * 1_000_000),
             duration_s=repr(trace.duration_s),
-            tools=dumps(dict(trace.tools)),
+            tools=json_text(dict(trace.tools)),
             # A check that came with a foreign trace is a command from a stranger: never kept.
             check=None,
-            source=trace.source if trace.source != "run" else "learn",
+            # Only a run of this home has followed a trace of this home.
+            source="learn" if re.match(f"run$|{REPLAY}", trace.source) else trace.source,
             decision="{}",
             quarantined=False,
             standing=0,
@@ -258,19 +270,20 @@ def _step_row(trace_id: str, idx: int, step: Step) -> dict[str, object]:
         "trace_id": trace_id,
         "idx": idx,
         "tool": step.tool,
-        "arguments": dumps(dict(step.arguments)),
-        "observation": dumps(step.observation),
+        "arguments": json_text(dict(step.arguments)),
+        "observation": json_text(step.observation),
         "is_error": step.is_error,
         "effect": step.effect.value,
-        "footprint": dumps(asdict(step.footprint)),
+        "footprint": json_text(asdict(step.footprint)),
         "duration_s": repr(step.duration_s),
     }
 
 
 def _judge(
-    tx: Transaction, trace_id: str, verdict: Verdict, user_id: str, by: str, note: str
+    tx: Transaction, trace_id: str, owner: str, verdict: Verdict, user_id: str, by: str, note: str
 ) -> None:
-    known = tx.conn.execute(select(traces.c.verdict).where(traces.c.id == trace_id)).scalar()
+    own = (traces.c.id == trace_id) & (traces.c.owner == owner)
+    known = tx.conn.execute(select(traces.c.verdict).where(own)).scalar()
     if known is None:
         return
     tx.conn.execute(

@@ -9,43 +9,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 
+from llmos.replay.moments import Meaning, Moment, Unit, moments
 from llmos.values import Json, Trace
 
-_WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|weekday|weekend"
-_UNIT = rf"day|week|fortnight|month|quarter|year|morning|afternoon|evening|night|{_WEEKDAY}"
-_NUMBER = r"\d+|an?|one|two|three|four|five|six|seven|eight|nine|ten|few|couple(?: of)?"
+_WORDS = (
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|"
+    r"forty-five|sixty|ninety|half\s+an?|half|several|some|many|an?\s+few|an?\s+couple(?:\s+of)?|"
+    r"few|couple(?:\s+of)?|an?\s+dozen|an?|another"
+)
+_N = rf"(?:\d+(?:[.,]\d+)?\s*|(?:{_WORDS})\s+)"
+_WHICH = "this|next|last|past|coming|previous|prior|current|upcoming|following|preceding"
+_AWAY = "ago|from now|from today|later|earlier|hence"
+_FINE = "(?:second|sec|minute|min|hour|hr)s?"
+_WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+_SPAN = rf"day|week|fortnight|month|quarter|year|decade|{_WEEKDAY}|weekday|weekend"
+_COARSE = rf"(?:{_SPAN}|morning|afternoon|evening|night)s?"
 
 _MOMENT = re.compile(
-    rf"\b(?:now|currently|tonight|at the moment|(?:{_NUMBER})\s+(?:second|minute|hour)s?"
-    rf"(?:\s+(?:ago|from now|later))|(?:in|within|last|past|next)\s+(?:the\s+)?(?:{_NUMBER}\s+)?"
-    r"(?:second|minute|hour)s?)\b",
+    rf"\b(?:(?<!from )now|currently|tonight|at the moment|{_N}{_FINE}\s+(?:{_AWAY})|"
+    # "in minutes" names a unit: only "in" needs a number.
+    rf"(?:in|within)\s+(?:the\s+)?{_N}{_FINE}|(?:{_WHICH})\s+(?:{_N})?{_FINE}|"
+    rf"(?:in|within|{_WHICH})\s+\d+\s?[smh]|\d+\s?[smh]\s+(?:{_AWAY}))\b",
     re.I,
 )
 _DAY = re.compile(
-    rf"\b(?:today|tomorrow|yesterday|overmorrow|(?:this|next|last|past|coming|previous|current|"
-    rf"upcoming|following)\s+(?:(?:{_NUMBER})\s+)?(?:{_UNIT})s?|(?:{_NUMBER})\s+(?:{_UNIT})s?\s+"
-    rf"(?:ago|from now|later)|(?:in|within)\s+(?:the\s+next\s+)?(?:{_NUMBER})\s+(?:{_UNIT})s?|"
-    rf"{_WEEKDAY}s?|so far|to date|since)\b",
+    rf"\b(?:today|tomorrow|yesterday|overmorrow|so far|to date|ytd|mtd|eod|eow|eom|since|recently|"
+    # One word may stand between: "next business day".
+    rf"(?:{_WHICH})\s+(?:{_N})?(?:[\w-]+\s+)?{_COARSE}|{_N}(?:[\w-]+\s+)?{_COARSE}\s+(?:{_AWAY})|"
+    rf"(?:in|within)\s+(?:the\s+)?{_N}(?:[\w-]+\s+)?{_COARSE}|"
+    rf"(?:in|within|{_WHICH})\s+\d+\s?[dwy]|\d+\s?[dwy]\s+(?:{_AWAY})|"
+    rf"(?:end|start|beginning|middle|rest|close)\s+of\s+(?:the\s+)?(?:{_SPAN})|"
+    rf"(?:{_WEEKDAY}|weekday|weekend)s?|"
+    rf"(?:on|by|until|till|before|after|{_WHICH})\s+(?:mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun))"
+    r"\b",
     re.I,
 )
-
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-_DATES = (
-    re.compile(r"(?<!\d)(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})(?!\d)"),
-    re.compile(r"(?<!\d)(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?!\d)"),
-    re.compile(rf"\b(?P<b>{_MONTH})\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y>\d{{4}})\b", re.I),
-    re.compile(rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s+(?P<b>{_MONTH}),?\s+(?P<y>\d{{4}})\b", re.I),
-    re.compile(r"(?<!\d)(?P<d>\d{1,2})[./](?P<m>\d{1,2})[./](?P<y>\d{4})(?!\d)"),
-    re.compile(r"(?<!\d)(?P<m>\d{1,2})[./](?P<d>\d{1,2})[./](?P<y>\d{4})(?!\d)"),
-)
-_TIME = re.compile(r"(?<![\d:])(\d{1,2}):(\d{2})(?::\d{2})?(?![\d:])")
-_EPOCH = re.compile(r"(?<![\d.])1\d{9}(?:\d{3})?(?![\d])")
-
-_HORIZON_DAYS = 400
-"""A date this near to the run's clock may have been computed from it: a bit more than a year."""
 
 
 def clock_change(trace: Trace, now: datetime) -> str | None:
@@ -55,73 +55,59 @@ def clock_change(trace: Trace, now: datetime) -> str | None:
         trace: A recorded run; its ``now`` is what its clock said.
         now: What the clock says.
     """
-    if abs((now - trace.now).total_seconds()) < 60:
+    if Unit.SECOND.same(trace.now, now):
         return None
-    moment = _MOMENT.search(trace.goal)
-    if moment:
-        return f"{moment.group()!r} in the goal is another time now"
-    same_day = trace.now.date() == now.date() and trace.now.utcoffset() == now.utcoffset()
-    for where, value in clock_values(trace):
-        if ":" in value or value.isdigit() or not same_day:
-            return f"{where} holds {value!r}, which may come from the clock of {trace.now:%Y-%m-%d}"
-    if same_day:
-        return None
-    day = _DAY.search(trace.goal)
-    if day:
-        return f"{day.group()!r} in the goal meant another day on {trace.now:%Y-%m-%d}"
+    for unit, words in ((Unit.MINUTE, _MOMENT), (Unit.DAY, _DAY)):
+        found = None if unit.same(trace.now, now) else words.search(trace.goal)
+        if found:
+            return f"{found.group()!r} in the goal meant another time on {trace.now:%Y-%m-%d %H:%M}"
+    for where, moment in clock_values(trace):
+        if not moment.unit.same(trace.now, now):
+            then = f"{trace.now:%Y-%m-%d %H:%M}"
+            return f"{where} holds {moment.text!r}, which may come from the clock of {then}"
     return None
 
 
-def clock_values(trace: Trace) -> Iterator[tuple[str, str]]:
+def clock_values(trace: Trace) -> Iterator[tuple[str, Moment]]:
     """Values in arguments and answer that only the clock explains: (where, value)."""
-    known = trace.goal
+    known = _Known(trace.goal)
     for i, step in enumerate(trace.steps):
-        for text in _texts(step.arguments):
-            yield from ((f"step {i}", v) for v in _unexplained(text, known, trace.now))
-        known += "\n" + "\n".join(_texts(step.observation))
-        known += "\n" + "\n".join(_texts(step.arguments))
-    yield from (("the answer", v) for v in _unexplained(trace.output, known, trace.now))
+        arguments = list(_texts(step.arguments))
+        for text in arguments:
+            yield from ((f"step {i}", m) for m in moments(text, trace.now) if m not in known)
+        known.add(arguments)
+        known.add([step.observation])
+    yield from (("the answer", m) for m in moments(trace.output, trace.now) if m not in known)
 
 
-def _unexplained(text: str, known: str, now: datetime) -> Iterator[str]:
-    known_days = None
-    for token, day in _dates(text):
-        if token in known or abs((day - now.date()).days) > _HORIZON_DAYS:
-            continue
-        if known_days is None:
-            known_days = {d for _, d in _dates(known)}
-        if day not in known_days:
-            yield token
-    for found in _TIME.finditer(text):
-        hour, minute = int(found.group(1)), int(found.group(2))
-        # Round times are chosen, odd ones are read off a clock: the minute of now tells.
-        if hour < 24 and minute == now.minute and found.group() not in known:
-            yield found.group()
-    for found in _EPOCH.finditer(text):
-        seconds = int(found.group()[:10])
-        if found.group() not in known and abs(seconds - now.timestamp()) < _HORIZON_DAYS * 86400:
-            yield found.group()
+class _Known:
+    """What goal, observations and earlier arguments explain. Looked through when first asked."""
 
+    def __init__(self, goal: str) -> None:
+        self._unread: list[Json] = [goal]
+        self._meanings: set[Meaning] = set()
 
-def _dates(text: str) -> Iterator[tuple[str, date]]:
-    for pattern in _DATES:
-        for found in pattern.finditer(text):
-            part = found.groupdict()
-            month = _MONTHS.index(part["b"][:3].lower()) + 1 if part.get("b") else int(part["m"])
-            try:
-                yield found.group(), date(int(part["y"]), month, int(part["d"]))
-            except ValueError:
-                continue
+    def add(self, values: list[Json]) -> None:
+        self._unread += values
+
+    def __contains__(self, moment: Moment) -> bool:
+        unread, self._unread = self._unread, []
+        for value in unread:
+            for text in _texts(value):
+                for known in moments(text):
+                    self._meanings.update(known.explains)
+        return moment.meaning in self._meanings
 
 
 def _texts(value: Json) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for inner in value.values():
+        for key, inner in value.items():
+            yield str(key)
             yield from _texts(inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _texts(inner)
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield str(value)

@@ -8,18 +8,19 @@ all reads that may be made early. Two worlds are accepted: the one before the re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmos.errors import PermissionDenied, UserError
 from llmos.kernel.admission import Admitted
-from llmos.kernel.observe import FILE, TREE, Look, Observer, fully_observed
+from llmos.kernel.observe import FILE, TREE, Look, Observer
 from llmos.kernel.syscalls import GuardFailed, RunCalls
 from llmos.replay.answer import answer, done_before
 from llmos.replay.compare import Mismatch, Renames, compare
 from llmos.replay.overlap import may_hoist
+from llmos.replay.world import World, targets, world_of
 from llmos.store import BlobStore
-from llmos.values import Effect, Footprint, Resources, SideExit, Step, Trace
+from llmos.values import Footprint, Resources, SideExit, Step, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Replay:
         self._renames = Renames()
         self._live: dict[int, Step] = {}
         self._admitted: list[Admitted] = []
+        self._declared: list[Resources | None] = []
         self._written = frozenset(
             c.resource.removeprefix(FILE) for s in trace.steps for c in s.footprint.writes
         )
@@ -102,10 +104,12 @@ class Replay:
     async def _admit(self) -> None:
         for i, step in enumerate(self._trace.steps):
             try:
-                self._admitted.append(await self._calls.admit(step.tool, step.arguments))
+                call = await self._calls.admit(step.tool, step.arguments)
             except (UserError, PermissionDenied) as e:
                 raise _Exit(f"step {i} ({step.tool}) is not allowed here: {e.message}") from e
-            resources = self._resources(i)
+            resources = call.tool.resources(call.context, call.arguments)
+            self._admitted.append(call)
+            self._declared.append(resources)
             known = {c.resource for c in step.footprint.writes}
             for target in resources.writes if resources else ():
                 if target.startswith(FILE) and target not in known and not step.is_error:
@@ -115,14 +119,14 @@ class Replay:
 
     def _already_done(self) -> bool:
         """Whether all targets are as the run left them, and the run left them changed."""
-        first, last = _targets(self._trace)
-        now = {resource: self._observer.file_now(resource) for resource in first}
-        if now == first:
-            return False
-        if now == last and all(map(fully_observed, self._trace.steps)):
-            return True
-        odd = next(r for r in sorted(now) if now[r] != first[r])
-        raise _Exit(f"{odd.removeprefix(FILE)} is neither as it was before nor as the run left it")
+        world = world_of(self._trace, self._observer)
+        if world is World.OTHER:
+            first, _ = targets(self._trace)
+            changed = (r for r in sorted(first) if self._observer.file_now(r) != first[r])
+            odd = next(changed, "a file")
+            name = odd.removeprefix(FILE)
+            raise _Exit(f"{name} is neither as it was before nor as the run left it")
+        return world is World.AFTER
 
     def _check_state(self) -> None:
         """Compare the digests of what was read and cannot be read again before the writes."""
@@ -131,7 +135,7 @@ class Replay:
 
     def _guarded_by_state(self) -> Iterator[tuple[int, Step]]:
         for i, step in enumerate(self._trace.steps):
-            if step.effect is Effect.WRITE or (not step.effect.writes and not self._hoistable(i)):
+            if step.effect.writes or not self._hoistable(i):
                 yield i, step
 
     def _check_digests(self, i: int, step: Step) -> None:
@@ -161,16 +165,11 @@ class Replay:
                 await self._read(i)
 
     def _hoistable(self, i: int) -> bool:
-        read = self._resources(i)
         return all(
-            may_hoist(read, self._resources(j))
+            may_hoist(self._declared[i], self._declared[j])
             for j, earlier in enumerate(self._trace.steps[:i])
             if earlier.effect.writes
         )
-
-    def _resources(self, i: int) -> Resources | None:
-        call = self._admitted[i]
-        return call.tool.resources(call.context, call.arguments)
 
     # --- the world after ---------------------------------------------------------------------
 
@@ -249,14 +248,3 @@ class Replay:
             odd = sorted(r for r in then.keys() | now.keys() if then.get(r) != now.get(r))
             name = odd[0].removeprefix(FILE)
             raise _Exit(f"step {i} left {name} other than it did then", harmed=True)
-
-
-def _targets(trace: Trace) -> tuple[Mapping[str, str | None], Mapping[str, str | None]]:
-    """Digest of every file the trace writes, before its first write and after its last."""
-    first: dict[str, str | None] = {}
-    last: dict[str, str | None] = {}
-    for step in trace.steps:
-        for change in step.footprint.writes:
-            first.setdefault(change.resource, change.before)
-            last[change.resource] = change.after
-    return first, last

@@ -6,6 +6,8 @@ What writes a whole folder (a shell command) is a barrier, and so is what declar
 
 from __future__ import annotations
 
+import posixpath
+
 from llmos.kernel.observe import FILE, TREE
 from llmos.values import Resources
 
@@ -32,9 +34,12 @@ def may_hoist(read: Resources | None, write: Resources | None) -> bool:
 
 def _split(resource: str) -> tuple[str, str]:
     scheme, _, path = resource.partition(":")
-    # A file and a folder are both places in the file system.
-    return ("path" if scheme in ("file", "tree") else scheme), path
+    if scheme not in ("file", "tree"):
+        return scheme, path.rstrip("/")
+    # A file and a folder are both places in the file system; a tool may spell them as it likes.
+    return "path", posixpath.normpath("/" + path.lstrip("/"))
 
 
 def _within(inner: str, outer: str) -> bool:
-    return inner == outer or inner.startswith(outer.rstrip("/") + "/")
+    # Without a path a scheme is all that it names.
+    return not outer or inner == outer or inner.startswith(outer.rstrip("/") + "/")

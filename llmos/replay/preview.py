@@ -94,14 +94,21 @@ def _reads(trace: Trace, observer: Observer, cwd: Path) -> Iterator[Guard]:
         ]
         if step.effect.writes:
             for resource, same in known:
-                what = "what it read, its own writes aside" if _is_tree(resource) else "unchanged"
-                yield Guard(f"step {i} ({step.tool}) finds {_name(resource, cwd)} {what}", same)
+                yield Guard(_found(i, step, resource, cwd), same)
         else:
             # What has changed may still read the same: the replay compares what comes back.
             same = bool(known) and len(known) == len(step.footprint.reads)
-            call = f"{step.tool}({brief(step.tool, step.arguments)})"
             holds = True if same and all(s for _, s in known) else None
-            yield Guard(f"step {i}, {call}, comes back as it did", holds)
+            call = f"{step.tool} {brief(step.tool, step.arguments)}"
+            yield Guard(f"step {i} comes back as it did: {call}", holds)
+
+
+def _found(i: int, step: Step, resource: str, cwd: Path) -> str:
+    name = _name(resource, cwd)
+    if not _is_tree(resource):
+        return f"{name} is as step {i} ({step.tool}) found it"
+    folder = "the working directory" if name == "." else f"the folder {name}"
+    return f"{folder} is as step {i} ({step.tool}) found it, the run's own writes aside"
 
 
 def _unchanged(observer: Observer, resource: str, then: str | None, written: set[str]) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from llmos.kernel.observe import TREE, Observer
-from llmos.values import Effect, Step, Trace
+from llmos.kernel.observe import Observer, fully_observed
+from llmos.values import Trace
 
 Digests = Mapping[str, str | None]
 """Resource to digest; None is absent."""
@@ -34,18 +34,10 @@ def targets(trace: Trace) -> tuple[Digests, Digests]:
     return first, last
 
 
-def tracked(step: Step) -> bool:
-    """Whether all that a step may have written is known by digest."""
-    if not step.effect.writes:
-        return True
-    looked_at = bool(step.footprint.writes) or any(r.startswith(TREE) for r in step.footprint.reads)
-    return step.effect is Effect.WRITE and looked_at
-
-
 def world_of(trace: Trace, observer: Observer) -> World:
     """How the world of ``trace`` is now."""
     first, last = targets(trace)
     now = {resource: observer.file_now(resource) for resource in first}
     if now == first:
         return World.BEFORE
-    return World.AFTER if now == last and all(map(tracked, trace.steps)) else World.OTHER
+    return World.AFTER if now == last and all(map(fully_observed, trace.steps)) else World.OTHER

@@ -59,7 +59,10 @@ async def lost_after_kills(home: Path, cwd: Path, rounds: int) -> tuple[int, int
         children = [Child(home, cwd, name) for name in NAMES]
         for child in children:
             assert child.ready.wait(30)
-        time.sleep(chance.uniform(0.0, 0.5))
+        enough, until = chance.randint(0, 4), time.monotonic() + 10
+        while len(children[0].told) < enough and time.monotonic() < until:
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0.0, 0.05))
         for child in chance.sample(children, 2):
             child.kill()
             told += child.told

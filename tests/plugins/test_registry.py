@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from llmos.errors import UserError
-from llmos.plugins import Registry, default_registry, tool, tool_of
+from llmos.plugins import Registry, default_registry, sandbox, tool, tool_of
 
 PLUGIN = '''
 from llmos.plugins import tool
@@ -151,6 +153,15 @@ def test_user_plugin_that_clashes_is_left_out_whole_and_told(home: Path) -> None
     assert "fresh" not in registry
     assert [p.path.name for p in registry.problems] == ["bad.py"]
     assert "two tools are named 'Read'" in registry.problems[0].reason
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+def test_sandbox_is_used_wherever_bubblewrap_works() -> None:
+    options = ("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--unshare-all")
+    if subprocess.run(["bwrap", *options, "true"], capture_output=True).returncode != 0:
+        pytest.skip("bubblewrap does not work on this machine at all")
+    assert sandbox.available() is None
+    assert default_registry().get("Bash").sandboxed
 
 
 def test_registry_without_sandbox_says_that_bash_is_external() -> None:

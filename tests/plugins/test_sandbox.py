@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,14 +43,19 @@ def test_working_directory_can_be_written(inside: Inside, cwd: Path) -> None:
     assert (cwd / "d" / "a").read_text() == "x\n"
 
 
-def test_nothing_else_can_be_written(inside: Inside, cwd: Path, person: Path) -> None:
-    outside = [cwd.parent, person, Path("/etc"), Path("/usr/bin"), Path("/"), Path("/var")]
-    for folder in outside:
-        before = sorted(os.listdir(folder))
-        assert inside(f"touch {folder}/made && echo written").stdout != "written\n" or (
-            sorted(os.listdir(folder)) == before
-        )
-        assert not (folder / "made").exists()
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """A file name that nobody else uses, cleaned up should a sandbox not hold."""
+    name = f"llmos-test-{os.getpid()}"
+    yield name
+    for folder in ("/etc", "/usr/bin", "/", "/var", "/tmp"):
+        Path(folder, name).unlink(missing_ok=True)
+
+
+def test_nothing_else_can_be_written(inside: Inside, cwd: Path, person: Path, mark: str) -> None:
+    for folder in (cwd.parent, person, Path("/etc"), Path("/usr/bin"), Path("/"), Path("/var")):
+        inside(f"touch {folder}/{mark}")
+        assert not (folder / mark).exists()
 
 
 def test_link_out_of_the_working_directory_cannot_be_written_through(
@@ -145,12 +150,14 @@ def test_secret_folder_chosen_as_working_directory_can_be_used(
     assert (chosen / "made").exists()
 
 
-def test_temporary_folder_is_private(inside: Inside, tmp_path: Path) -> None:
-    left = Path("/tmp") / f"llmos-test-{os.getpid()}"
-    ran = inside(f"touch {left} && ls -A /tmp /run")
-    assert not left.exists()
-    assert left.name in ran.stdout
+def test_temporary_folder_is_private(inside: Inside, mark: str) -> None:
+    outer = Path("/tmp") / mark
+    outer.write_text("of somebody else")
+    ran = inside("echo mine > /tmp/own && cat /tmp/own; ls -A /tmp /var/tmp /run")
+    assert ran.stdout.startswith("mine\n")
+    assert mark not in ran.stdout
     assert "docker.sock" not in ran.stdout
+    assert not Path("/tmp/own").exists()
 
 
 def test_other_processes_cannot_be_seen(inside: Inside) -> None:
@@ -159,14 +166,14 @@ def test_other_processes_cannot_be_seen(inside: Inside) -> None:
     assert int(ran.stdout.split()[-1]) < 10
 
 
-def test_sandbox_cannot_be_taken_apart_from_inside(inside: Inside, home: Path) -> None:
+def test_sandbox_cannot_be_taken_apart_from_inside(inside: Inside, home: Path, mark: str) -> None:
     ran = inside(
         f"umount {home}; mount -o remount,rw /; mount --bind /etc /mnt; "
-        f"unshare -Urm sh -c 'umount {home}; cat {home}/llmos.db'; touch /etc/made; "
+        f"unshare -Urm sh -c 'umount {home}; cat {home}/llmos.db'; touch /etc/{mark}; "
         "grep CapEff /proc/self/status"
     )
     assert "the one database" not in ran.stdout
-    assert not Path("/etc/made").exists()
+    assert not Path("/etc", mark).exists()
     assert "CapEff:\t0000000000000000" in ran.stdout
 
 

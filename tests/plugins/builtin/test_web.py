@@ -42,6 +42,8 @@ def site() -> Iterator[Site]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             made.asked.append((self.path, self.headers["Host"]))
+            if self.path == "/endless":
+                return self.stream()
             status, headers, body = answer(self.path, made)
             self.send_response(status)
             for name, value in headers.items():
@@ -50,6 +52,16 @@ def site() -> Iterator[Site]:
             self.end_headers()
             try:
                 self.wfile.write(body)
+            except OSError:
+                return
+
+        def stream(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain")
+            self.end_headers()
+            try:
+                while True:
+                    self.wfile.write(b"x" * 65_536)
             except OSError:
                 return
 
@@ -136,6 +148,10 @@ async def test_what_cannot_be_read_is_a_clear_error(
 async def test_long_page_is_cut(site: Site, run: Run) -> None:
     text = await run(LOCAL, url=f"{site.url}/long")
     assert text == "x" * web.MAX_TEXT + "\n(… the rest of the page is left out)"
+
+
+async def test_page_without_end_is_read_only_to_the_limit(site: Site, run: Run) -> None:
+    assert (await run(LOCAL, url=f"{site.url}/endless")).endswith("left out)")
 
 
 async def test_compressed_bomb_is_read_only_to_the_limit(site: Site, run: Run) -> None:
