@@ -14,8 +14,6 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from llmos.errors import ConfigError
 
-DEFAULT_ALLOW = ("Read", "Glob", "Grep", "Write", "Edit", "Bash", "WebFetch")
-
 
 @dataclass(frozen=True)
 class LLMOSConfig:
@@ -66,7 +64,7 @@ class LLMOSConfig:
     @classmethod
     def production(cls) -> Self:
         """The defaults, with the sandbox insisted on: without bubblewrap ``Bash`` is denied."""
-        return cls(budget_usd=100.0, ask=("Bash(unsandboxed)",))
+        return cls(budget_usd=100.0, deny=("Bash(unsandboxed)",))
 
     @classmethod
     def load(cls, home: Path, environ: Mapping[str, str] | None = None) -> Self:

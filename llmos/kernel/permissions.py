@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from llmos.errors import LLMOSError
-from llmos.kernel.rules import READS, UNSANDBOXED, Call, Target, parse_rules
+from llmos.kernel.rules import READS, UNSANDBOXED, Call, Rule, Target, parse_rules
 from llmos.kernel.shell_commands import paths_in, simple_commands
 from llmos.plugins import Tool, ToolContext, ToolError
 from llmos.plugins.builtin.web import host_of
@@ -122,6 +122,8 @@ class Permissions:
         for rule in self._deny:
             if rule.forbids(call):
                 return Permission("deny", rule.text, f"the rule {rule.text} denies this")
+        for concern in self._outside(call):
+            return Permission(*concern)
         for rule in self._ask:
             if rule.forbids(call):
                 return Permission("ask", rule.text, f"the rule {rule.text} asks before this")
@@ -131,15 +133,14 @@ class Permissions:
         """Whether a file or folder must be left out when a folder is searched as a whole."""
         if inside(path, self.home) or any(r.hides(path) for r in (*self._deny, *self._ask)):
             return True
-        return is_secret(path, self.cwd) and not self._allowed_path(_target(path), "Read", False)
+        return is_secret(path, self.cwd) and not _opened(self._allow, _target(path), "Read", False)
 
     def _default(self, tool: Tool, call: Call) -> Permission:
-        concerns = [*self._path_concerns(call)]
+        for concern in self._secrets(call):
+            return Permission(*concern)
         allowed_by = self._allowed_by(call)
         if tool.effect is Effect.EXTERNAL and allowed_by is None:
-            concerns.append(_external(call))
-        for concern in sorted(concerns, key=lambda c: c.decision == "ask"):  # deny first
-            return Permission(concern.decision, concern.rule, concern.explanation)
+            return Permission(*_external(call))
         if allowed_by is not None:
             return Permission("allow", allowed_by, f"the rule {allowed_by} allows this")
         return Permission("allow", "default", f"a tool with effect {tool.effect.value} may do this")
@@ -158,26 +159,26 @@ class Permissions:
             used.append(rule_text)
         return ", ".join(dict.fromkeys(used)) or None
 
-    def _path_concerns(self, call: Call) -> Iterator[_Concern]:
+    def _outside(self, call: Call) -> Iterator[_Concern]:
         for target in call.writes:
-            if not inside(target.path, self.cwd) and not self._allowed_path(
-                target, call.tool, write=True
+            # Whoever asks to be asked about a place does not want it denied.
+            if inside(target.path, self.cwd) or _opened(
+                (*self._allow, *self._ask), target, call.tool, write=True
             ):
-                folder = target.path if target.tree else target.path.parent
-                why = f"{target.path} lies outside the working directory {self.cwd}"
-                yield _Concern(
-                    "deny", "outside", f"{why}; to allow it, add the rule Write({folder}/**)"
-                )
+                continue
+            folder = target.path if target.tree else target.path.parent
+            why = f"{target.path} lies outside the working directory {self.cwd}"
+            how = f"to allow it, add the rule Write({folder}/**)"
+            yield _Concern("deny", "outside", f"{why}; {how}")
+
+    def _secrets(self, call: Call) -> Iterator[_Concern]:
         for target, write in _each(call):
-            if is_secret(target.path, self.cwd) and not self._allowed_path(
-                target, call.tool, write
+            if is_secret(target.path, self.cwd) and not _opened(
+                self._allow, target, call.tool, write
             ):
                 rule = f"{'Write' if write else 'Read'}({target.path})"
                 why = f"{target.path} is a place of keys, tokens or passwords"
                 yield _Concern("ask", "secret", f"{why}; to allow it, add the rule {rule}")
-
-    def _allowed_path(self, target: Target, tool: str, write: bool) -> bool:
-        return any(rule.permits_path(target, tool, write) for rule in self._allow)
 
     def _touches_home(self, call: Call) -> str:
         denied = f"{self.home} is the home of LLM OS: no tool may touch it"
@@ -224,6 +225,10 @@ class Permissions:
                 except ValueError as e:
                     raise ToolError(str(e)) from e
                 yield Target(path, (path, *names), scheme == "tree", opaque)
+
+
+def _opened(rules: Sequence[Rule], target: Target, tool: str, write: bool) -> bool:
+    return any(rule.permits_path(target, tool, write) for rule in rules)
 
 
 def _target(path: Path) -> Target:

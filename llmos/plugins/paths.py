@@ -64,12 +64,18 @@ def resolve(cwd: Path, text: str) -> Path:
     """The path that ``text`` really names: absolute, without ``..`` and symlinks.
 
     Raises:
-        ValueError: The text is empty or holds a NUL.
+        ValueError: The text is empty or holds a NUL, or its links have no end.
     """
     if not text or "\0" in text:
         raise ValueError(f"{text!r} is not a path")
     # Not through `spelled`: "link/.." is the parent of what the link points to.
-    return Path(os.path.realpath(os.path.join(cwd, os.path.expanduser(text))))
+    real = os.path.realpath(os.path.join(cwd, os.path.expanduser(text)))
+    # What comes after a link that leads in a circle is left as it is: once more, until it stays.
+    for _ in range(40):
+        again, real = real, os.path.realpath(real)
+        if again == real:
+            return Path(real)
+    raise ValueError(f"{text!r} leads in a circle")
 
 
 def inside(path: Path, folder: Path) -> bool:

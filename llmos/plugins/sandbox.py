@@ -7,7 +7,9 @@ container engine or a key agent would be a way out.
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -50,12 +52,13 @@ def available() -> str | None:
     return f"bubblewrap does not run here: {said[0]}"
 
 
-def command(argv: Sequence[str], context: ToolContext) -> list[str]:
+def command(argv: Sequence[str], context: ToolContext, info_fd: int | None = None) -> list[str]:
     """``argv`` as a command line that runs it in the sandbox.
 
     Args:
         argv: Program and arguments.
         context: ``cwd`` is the one folder that can be written, ``home`` is hidden.
+        info_fd: The end of a pipe to write to for `ended`.
 
     Raises:
         SandboxError: The working directory lies in the home of LLM OS, is the root folder, or
@@ -76,6 +79,7 @@ def command(argv: Sequence[str], context: ToolContext) -> list[str]:
     others = [m for m in masks if m not in around]
     return [
         *("bwrap", "--unshare-all", "--new-session", "--die-with-parent", "--cap-drop", "ALL"),
+        *(("--info-fd", str(info_fd)) if info_fd is not None else ()),
         *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
         *_each("--tmpfs", (p for p in map(Path, _REPLACED) if p.is_dir() and not p.is_symlink())),
         *(x for kept in _KEPT for x in ("--ro-bind-try", kept, kept)),
@@ -88,6 +92,32 @@ def command(argv: Sequence[str], context: ToolContext) -> list[str]:
         *("--chdir", str(cwd), "--"),
         *argv,
     ]
+
+
+async def ended(info_fd: int, timeout_s: float = 2.0) -> None:
+    """Wait until no process of a sandbox is left, once its ``bwrap`` has exited.
+
+    ``bwrap`` exits as soon as its command does. What else runs inside dies with it, but may go on
+    writing for a moment.
+
+    Args:
+        info_fd: The end to read from of the pipe that was given to `command`.
+        timeout_s: When to give up waiting.
+    """
+    os.set_blocking(info_fd, False)
+    try:
+        first = os.pidfd_open(json.loads(os.read(info_fd, 4096))["child-pid"])
+    except (OSError, ValueError):  # gone already, or never begun
+        return
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(first, gone.set)  # readable once the whole process namespace has ended
+    try:
+        await asyncio.wait_for(gone.wait(), timeout_s)
+    except TimeoutError:
+        return
+    finally:
+        loop.remove_reader(first)
+        os.close(first)
 
 
 def _masks(home: Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -269,13 +270,36 @@ def test_sandboxed_shell_may_work_around_the_home_for_it_cannot_see_it(
     assert permissions.decide(PLAIN, shell("ls"), around).rule == "home"
 
 
-def test_home_by_another_name_of_the_file_system_is_the_home(
+def test_home_that_is_a_link_is_denied_where_it_leads(
     context: ToolContext, cwd: Path, home: Path, tmp_path: Path
 ) -> None:
-    # As on a case-insensitive file system: another spelling, the same folder.
     (tmp_path / "alias").symlink_to(home)
     permissions = Permissions(EVERYTHING, cwd=cwd, home=tmp_path / "alias")
     assert permissions.decide(TOOLS.get("Read"), file(home / "x"), context).rule == "home"
+
+
+def test_home_by_another_name_of_the_file_system_is_the_home(
+    ask: Ask, home: Path, cwd: Path
+) -> None:
+    # As on a case-insensitive file system: another spelling, the same folder, and no link.
+    (cwd / "mounted").mkdir()
+    if subprocess.run(["mount", "--bind", home, cwd / "mounted"]).returncode != 0:
+        pytest.skip("a folder cannot be bind-mounted here")
+    try:
+        assert ask("Read", file("mounted/llmos.db"), allow=EVERYTHING).rule == "home"
+        assert ask("Write", file("mounted/new/x"), allow=EVERYTHING).rule == "home"
+    finally:
+        subprocess.run(["umount", cwd / "mounted"], check=True)
+
+
+def test_home_with_a_space_in_its_name_is_found_in_a_command(
+    context: ToolContext, cwd: Path, tmp_path: Path
+) -> None:
+    spaced = tmp_path / "home of llmos"
+    spaced.mkdir()
+    permissions = Permissions(EVERYTHING, cwd=cwd, home=spaced)
+    decided = permissions.decide(PLAIN, shell(f"cat '{spaced}/llmos.db'"), context)
+    assert decided.rule == "home"
 
 
 # --- rules ------------------------------------------------------------------------------------
@@ -367,6 +391,8 @@ def test_folder_is_allowed_only_by_a_rule_that_means_all_of_it(ask: Ask) -> None
         ("Write(/var/data/**)", "allow"),
         ("Write(/var/**)", "allow"),
         ("Write(/var/data)", "allow"),
+        ("Write(/var/data/*)", "allow"),
+        ("Read(/var/**)", "deny"),
         ("Write(/var/data/*.txt)", "deny"),
         ("Write(/var/data/x/**)", "deny"),
         ("Write(/var/*/a/**)", "deny"),
@@ -533,6 +559,12 @@ def test_command_is_denied_if_any_part_is(ask: Ask, name: str, command: str) -> 
         assert ask(name, shell(command), allow=["Bash"], ask=[rule]).decision == "ask"
 
 
+def test_denied_command_with_quotes_is_found_among_others(ask: Ask) -> None:
+    rule = 'Bash(echo "a b")'
+    assert ask("Bash", shell("ls; echo  'a b'"), deny=[rule]).decision == "deny"
+    assert ask("Bash", shell("ls; echo 'a c'"), deny=[rule]).decision == "allow"
+
+
 def test_denied_command_does_not_deny_others(ask: Ask) -> None:
     for command in ("ls", "git rm x", "grep rm x", "rmdir x", "echo 'form x'"):
         assert ask("Bash", shell(command), deny=["Bash(rm *)"]).decision == "allow", command
@@ -650,6 +682,12 @@ def test_deny_always_wins_and_allow_never_lifts_it(
         assert not any(ask(*call, deny=[rule]).rule == rule for rule in [*deny, *asking])
 
 
+def test_who_asks_to_be_asked_about_a_place_outside_is_asked(ask: Ask) -> None:
+    assert ask("Write", file("/etc/x"), ask=["Write(/etc/**)"]).decision == "ask"
+    assert ask("Write", file("/var/x"), ask=["Write(/etc/**)"]).decision == "deny"
+    assert ask("Write", file("/etc/x"), ask=["Write"]).decision == "deny"
+
+
 @anywhere
 @given(call=st.sampled_from(CALLS), some=some_rules, more=some_rules)
 def test_more_allow_rules_never_allow_less_and_more_deny_rules_never_more(
@@ -659,7 +697,8 @@ def test_more_allow_rules_never_allow_less_and_more_deny_rules_never_more(
     before = rank[ask(*call, allow=some).decision]
     assert rank[ask(*call, allow=[*some, *more]).decision] >= before
     assert rank[ask(*call, allow=some, deny=more).decision] <= before
-    assert rank[ask(*call, allow=some, ask=more).decision] <= before
+    questions = [rule for rule in more if not rule.startswith(("Write(", "Edit("))]
+    assert rank[ask(*call, allow=some, ask=questions).decision] <= before
 
 
 PIECES = [
@@ -729,6 +768,8 @@ def test_write_is_allowed_exactly_where_the_path_really_lies_inside(
     ask: Ask, cwd: Path, maze: Path, pieces: list[str]
 ) -> None:
     path = "/".join(pieces)
-    real = os.path.realpath(os.path.join(cwd, os.path.expanduser(path))) if path else "/"
+    real = os.path.join(cwd, os.path.expanduser(path)) if path else "/"
+    while real != os.path.realpath(real):  # after a link in a circle it takes more than one go
+        real = os.path.realpath(real)
     inside = real == str(cwd) or real.startswith(f"{cwd}/")
     assert (ask("Write", file(path)).decision == "allow") is inside

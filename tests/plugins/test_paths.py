@@ -111,7 +111,17 @@ def test_what_is_no_path_is_an_error(tmp_path: Path, text: str) -> None:
 def test_link_that_leads_in_a_circle_is_no_endless_loop(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
+    (tmp_path / "out").symlink_to("/usr")
     assert inside(resolve(tmp_path, "a/x"), tmp_path.resolve())
+    assert resolve(tmp_path, "a/../out/x") == Path("/usr/x")
+
+
+def test_links_that_send_each_other_round_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "b").symlink_to("loop/../c")
+    (tmp_path / "c").symlink_to("loop/../b")
+    with pytest.raises(ValueError, match="leads in a circle"):
+        resolve(tmp_path, "b")
 
 
 @given(st.lists(st.sampled_from(["a", "b", "ab", "a b"]), max_size=4))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmos.plugins import Tool, ToolContext, ToolError, ToolTimeout, invoke, sandbox
-from llmos.plugins.builtin import shell
+from llmos.plugins.builtin.process import MAX_OUTPUT
 from llmos.plugins.builtin.shell import bash_tool, same_output
 from llmos.values import Effect
 
@@ -92,14 +92,14 @@ async def test_long_output_loses_its_middle(sh: Bash) -> None:
     out = await sh("printf 'begin\n'; yes | head -c 100000; echo end")
     assert out.startswith("begin\ny\n")
     assert out.endswith("y\nend")
-    assert f"(… {6 + 100_000 + 4 - shell.MAX_OUTPUT} characters left out …)" in out
-    assert len(out) < shell.MAX_OUTPUT + 100
+    assert f"(… {6 + 100_000 + 4 - MAX_OUTPUT} characters left out …)" in out
+    assert len(out) < MAX_OUTPUT + 100
 
 
 async def test_endless_output_is_stopped_in_bounded_memory(sh: Bash) -> None:
     with pytest.raises(ToolError, match=r"^Command timed out after 0\.3 s\ny\n") as e:
         await sh("yes", timeout=300)
-    assert len(e.value.message) < shell.MAX_OUTPUT + 200
+    assert len(e.value.message) < MAX_OUTPUT + 200
 
 
 async def test_time_limit_tells_the_output_so_far(sh: Bash) -> None:
@@ -141,6 +141,20 @@ async def test_nothing_outlives_the_time_limit(
     with pytest.raises(ToolError, match="timed out"):
         await sh(command, timeout=200)
     assert not await alive("sleep\x0097")
+
+
+async def test_nothing_writes_once_the_call_has_returned(sh: Bash, cwd: Path) -> None:
+    for i in range(12):
+        writer = f"(while :; do echo x >> made{i}; done) >/dev/null 2>&1 &"
+        await sh(f"{writer * 4} sleep 0.02")
+        size = (cwd / f"made{i}").stat().st_size
+        await asyncio.sleep(0.01)
+        assert (cwd / f"made{i}").stat().st_size == size
+
+
+async def test_command_inherits_no_open_files(sh: Bash) -> None:
+    # The fourth is the folder that is being listed.
+    assert [Path(p).name for p in (await sh("echo /proc/self/fd/*")).split()] == list("0123")
 
 
 @pytest.mark.parametrize("how", ["cancel", "timeout"])
