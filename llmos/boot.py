@@ -125,7 +125,9 @@ class LLMOS:
     @property
     def kernel(self) -> CognitiveKernel:
         """The query and control API."""
-        return CognitiveKernel(self._kernel, self.traces, user_id=self.user_id)
+        return CognitiveKernel(
+            self._kernel, self.traces, user_id=self.user_id, clock=self._clock
+        )
 
     @property
     def traces(self) -> Traces:

@@ -137,16 +137,10 @@ class Journal:
         open_ = self._open(trace_id)
         restorer = self._restorer(open_)
         last = {record.path: record for record in open_}
-        # As it was before the run is fine too: an undo that was cut short can be run again.
         return [
             path
             for path, record in last.items()
-            if restorer.blocked(path)
-            or (
-                record.after is not None
-                and not _same(restorer.present(path), record.after)
-                and not _same(restorer.present(path), restorer.wanted[path])
-            )
+            if restorer.blocked(path) or restorer.foreign(path, record.after)
         ]
 
     def refuse_conflicts(self, trace_id: str) -> None:
@@ -218,10 +212,6 @@ class Journal:
         for record in records:
             first.setdefault(record.path, record.before)
         return Restorer(first, self._snapshots, self._store.blobs)
-
-
-def _same(present: Entry, expected: Entry) -> bool:
-    return present.seen == expected.seen
 
 
 def _to_text(path: str) -> str:

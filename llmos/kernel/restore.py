@@ -50,6 +50,18 @@ class Restorer:
         folder = os.path.dirname(path)
         return self._snapshots.entry(path) if os.path.realpath(folder) == folder else ABSENT
 
+    def foreign(self, path: str, after: Entry | None) -> bool:
+        """Whether somebody else changed ``path``, which the run left as ``after``; None: unknown.
+
+        As it is to be is fine too, and so is a gap where one kind of thing is to replace another:
+        that is how an undo that was cut short leaves it.
+        """
+        now, want = self.present(path), self.wanted[path]
+        if after is None or now.seen == after.seen:
+            return False
+        gap = now.kind == "absent" and want.kind != after.kind
+        return not gap and (now.kind, now.digest) != (want.kind, want.digest)
+
     def blocked(self, path: str) -> bool:
         """Whether something that is none of the run's business is in the way of ``path``."""
         want = self.wanted[path].kind
@@ -133,7 +145,9 @@ class Restorer:
     @contextmanager
     def _open(self, folder: str) -> Iterator[None]:
         """Let names in ``folder`` change; its mode is put back at the end."""
-        if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+        effective = os.access in os.supports_effective_ids
+        free = os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+        if os.path.isdir(folder) and not free:
             with suppress(OSError):
                 mode = stat.S_IMODE(os.stat(folder).st_mode)
                 os.chmod(folder, mode | stat.S_IRWXU)

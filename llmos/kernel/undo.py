@@ -121,7 +121,7 @@ class Undo:
             owner=owner.owner,
             actor=actor,
             subject=run_id,
-            title=f"run {run_id[-6:]} was undone: {count} changes taken back",
+            title=f"run {run_id[-6:]} was undone: {count} change{'s' * (count != 1)} taken back",
             payload={"undo": True, "left": list(done.left)},
         )
 

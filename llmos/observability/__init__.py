@@ -1,6 +1,7 @@
 """The reading side: what happened, what somebody should know, and what they have seen."""
 
 from llmos.observability.feed import FeedEntry
-from llmos.observability.hub import Notification, ObservabilityHub
+from llmos.observability.hub import ObservabilityHub
+from llmos.observability.notifications import Notification
 
 __all__ = ["FeedEntry", "Notification", "ObservabilityHub"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, or_, select
+from sqlalchemy import Connection, Row, Select, and_, exists, select
 
 from llmos.errors import UserError
 from llmos.observability.feed import FeedEntry, entries
+from llmos.observability.notifications import Notification, named, notification
 from llmos.store import EventRow, Store, Transaction
 from llmos.store.dialect import insert_new
 from llmos.store.schema import acknowledgements, events, notifications, stamp
@@ -20,27 +20,6 @@ from llmos.values import Clock, EventType, Json, utc_now
 _BATCH = 200
 _LOOKED_AT = 600
 """Events that one feed is made of at most: what lets it answer in milliseconds from a million."""
-
-_SHORT = 6
-"""Characters from the end of an event's id that are enough to name it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """Something its reader should know."""
-
-    event_id: str
-    type: EventType
-    subject: str
-    title: str
-    description: str
-    reason: str
-    """Why the reader is told."""
-    at: datetime
-
-    def as_dict(self) -> dict[str, Json]:
-        """The notification as JSON; the time is ISO 8601 in UTC."""
-        return asdict(self) | {"type": self.type.value, "at": stamp(self.at)}
 
 
 class ObservabilityHub:
@@ -128,8 +107,8 @@ class ObservabilityHub:
         """
 
         def write(tx: Transaction) -> tuple[int, int]:
-            named = self._notified(notifications.c.event_id).where(_named(which))
-            found = tx.conn.scalars(named).all()
+            meant = self._notified(notifications.c.event_id).where(named(which))
+            found = tx.conn.scalars(meant).all()
             told = [{"event_id": f, "user_id": self._user, "at": stamp(tx.now)} for f in found]
             key = ["event_id", "user_id"]
             return len(found), sum(insert_new(tx.conn, acknowledgements, r, key) for r in told)
@@ -163,7 +142,7 @@ class ObservabilityHub:
             .order_by(events.c.seq.desc())
             .limit(limit)
         )
-        return [_notification(row) for row in self._store.read(lambda c: c.execute(query).all())]
+        return [notification(row) for row in self._store.read(lambda c: c.execute(query).all())]
 
     # --- small things ------------------------------------------------------------------------
 
@@ -230,27 +209,6 @@ class ObservabilityHub:
             title=title,
             payload=payload,
         )
-
-
-def _named(which: str) -> ColumnElement[bool]:
-    """Whether a notification is the one that a person means."""
-    text = which.strip()
-    meant = [events.c.id == text.upper(), events.c.subject == text]
-    if len(text) >= _SHORT and text.isalnum():
-        meant.append(events.c.id.endswith(text.upper()))
-    return or_(*meant)
-
-
-def _notification(row: Row[Any]) -> Notification:
-    return Notification(
-        row.event_id,
-        EventType(row.type),
-        row.subject,
-        row.title,
-        row.description,
-        row.reason,
-        datetime.fromisoformat(row.at),
-    )
 
 
 def _event_row(row: Row[Any]) -> EventRow:

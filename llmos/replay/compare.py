@@ -83,8 +83,8 @@ class Renames:
     def _field(self, value: Json, ids: tuple[str, ...]) -> Json:
         if isinstance(value, (str, int)) and not isinstance(value, bool):
             new = self._new.get(str(value), value)
-            # A number written as text stays text, as the tool got it.
-            return str(new) if isinstance(value, str) and not isinstance(new, str) else new
+            # A number written as text stays text, as the tool got it, and the other way round.
+            return type(value)(new) if str(new).isdecimal() else new
         if isinstance(value, (list, tuple)):
             return [self._field(v, ids) for v in value]
         return self._walk(value, ids)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -96,11 +96,16 @@ def _reads(trace: Trace, observer: Observer, cwd: Path) -> Iterator[Guard]:
             for resource, same in known:
                 yield Guard(_found(i, step, resource, cwd), same)
         else:
-            # What has changed may still read the same: the replay compares what comes back.
-            same = bool(known) and len(known) == len(step.footprint.reads)
-            holds = True if same and all(s for _, s in known) else None
-            call = f"{step.tool} {brief(step.tool, step.arguments)}"
-            yield Guard(f"step {i} comes back as it did: {call}", holds)
+            yield _read_again(i, step, known, cwd)
+
+
+def _read_again(i: int, step: Step, known: Sequence[tuple[str, bool]], cwd: Path) -> Guard:
+    text = f"step {i} comes back as it did: {step.tool} {brief(step.tool, step.arguments)}"
+    changed = [_name(resource, cwd) for resource, same in known if not same]
+    if changed:
+        # It may still read the same, for example another part of the file.
+        return Guard(f"{text} ({', '.join(changed)} has changed since)", None)
+    return Guard(text, True if known and len(known) == len(step.footprint.reads) else None)
 
 
 def _found(i: int, step: Step, resource: str, cwd: Path) -> str:

@@ -166,7 +166,7 @@ async def test_a_limit_keeps_the_best(traces: Traces) -> None:
     await learn(traces, *[TRACE] * 6)
     (best,) = await learn(traces, replace(TRACE, verdict=Verdict.VERIFIED))
     found = traces.candidates(TRACE.goal, ALICE, limit=2)
-    assert [c.trace.id for c in found][0] == best
+    assert found[0].trace.id == best
     assert len(found) == 2
 
 

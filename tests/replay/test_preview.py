@@ -8,7 +8,7 @@ import pytest
 
 from llmos import LLMOS, LLMOSConfig
 from llmos.plugins.tool import tool
-from llmos.replay.preview import Preview, brief, unified
+from llmos.replay.preview import Guard, Preview, brief, unified
 from llmos.replay.world import World
 from tests.conftest import MakeOS, recording
 
@@ -83,14 +83,14 @@ async def test_a_changed_read_is_not_promised_to_hold(make_os: MakeOS, cwd: Path
     os = await make_os([goal])
     await os.undo((await os.execute(goal.goal)).trace_id)
 
-    def read_guard() -> bool | None:
-        guards = previewed(os, goal.goal, cwd).guards
-        (holds,) = [g.holds for g in guards if "in.txt" in g.text]
-        return holds
+    def read_guard() -> Guard:
+        (guard,) = [g for g in previewed(os, goal.goal, cwd).guards if "in.txt" in g.text]
+        return guard
 
-    assert read_guard() is True
+    assert read_guard().holds is True
     (cwd / "in.txt").write_text("2\n")
-    assert read_guard() is None, "the replay reads it again and compares"
+    assert read_guard().holds is None, "the replay reads it again and compares"
+    assert "in.txt has changed since" in read_guard().text
 
 
 async def test_a_command_tells_what_it_changed_and_what_it_depends_on(

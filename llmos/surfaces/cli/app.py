@@ -1,0 +1,90 @@
+"""The command tree. Nothing heavy is imported here: ``llmos --help`` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from llmos.surfaces.cli.commands import (
+    budget,
+    config,
+    demo,
+    doctor,
+    feed,
+    goals,
+    interactive,
+    traces,
+    verdicts,
+)
+from llmos.surfaces.cli.options import Globals, group
+
+_EPILOG = "--home, --user, --team and --debug may also stand after the command."
+
+
+class _InOrder(TyperGroup):
+    """Lists the commands in the order in which a newcomer meets them."""
+
+    _ORDER = (
+        *("run", "explain", "traces", "feedback", "undo", "resolve", "budget", "feed", "ack"),
+        *("doctor", "config", "demo", "interactive"),
+    )
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=self._ORDER.index)
+
+
+app = group(
+    "Learn a job once, replay it for nothing. Without a command: the prompt.",
+    cls=_InOrder,
+    add_completion=True,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from llmos import __version__
+
+        print(f"llmos {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    ctx: typer.Context,
+    home: Annotated[
+        Path | None,
+        typer.Option(envvar="LLMOS_HOME", metavar="PATH", help="Where everything is kept."),
+    ] = None,
+    user: Annotated[
+        str, typer.Option(envvar="LLMOS_USER", metavar="NAME", help="Whose traces and budget.")
+    ] = "user",
+    team: Annotated[str | None, typer.Option(metavar="NAME", help="The user's team.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Learn a job once, replay it for nothing. Without a command: the prompt."""
+    ctx.obj = Globals(home, user, team, debug)
+    if ctx.invoked_subcommand is None:
+        interactive.open_prompt(ctx.obj)
+
+
+app.command("run", short_help="Do what GOAL says.")(goals.run)
+app.command("explain")(goals.explain)
+app.add_typer(traces.app, name="traces")
+app.command("feedback")(verdicts.feedback)
+app.command("undo")(verdicts.undo)
+app.command("resolve")(verdicts.resolve)
+app.add_typer(budget.app, name="budget")
+app.command("feed")(feed.feed)
+app.command("ack")(feed.ack)
+app.command("doctor")(doctor.doctor)
+app.add_typer(config.app, name="config")
+app.command("demo")(demo.demo)
+app.command("interactive")(interactive.interactive)

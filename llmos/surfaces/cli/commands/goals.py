@@ -1,0 +1,120 @@
+"""``llmos run`` and ``llmos explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmos.surfaces.cli.options import Cwd, Globals, Goal, JsonFlag, Yes, globals_of
+
+if TYPE_CHECKING:
+    from llmos.boot import LLMOS
+    from llmos.surfaces.cli.progress import Progress
+    from llmos.values import RunResult
+
+Mode = Annotated[
+    str,
+    typer.Option(metavar="MODE", help="AUTO, FOLLOWER, MIXED or LEARNER."),
+]
+
+
+def run(
+    ctx: typer.Context,
+    goal: Goal,
+    mode: Mode = "AUTO",
+    check: Annotated[
+        str | None,
+        typer.Option(metavar="CMD", help="Shell command that exits 0 when the result is right."),
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(metavar="USD", min=0, help="What this run may cost.")
+    ] = None,
+    cwd: Cwd = None,
+    yes: Yes = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Do what GOAL says. The answer goes to standard output, progress to standard error."""
+    from llmos.surfaces.cli.goal_text import read_goal
+    from llmos.surfaces.cli.output import print_json
+    from llmos.surfaces.cli.views.decision import forewarnings
+    from llmos.surfaces.cli.views.result import show_notes, show_result
+
+    text = read_goal(goal)
+    told: list[tuple[str, str]] = []
+
+    async def work(os: LLMOS, progress: Progress) -> RunResult:
+        if not as_json:
+            told.extend(forewarnings(*os.explain(text, mode, cwd=cwd)))
+            show_notes(told)
+        with progress.running():
+            return await os.execute(text, mode, check, max_cost, cwd=cwd, on_event=progress.event)
+
+    result = _executed(globals_of(ctx), work, yes, silent=as_json)
+    if as_json:
+        print_json(result)
+    else:
+        show_result(result, told)
+    if not result.success:
+        raise typer.Exit(1)
+
+
+def _executed(
+    asked: Globals,
+    work: Callable[[LLMOS, Progress], Awaitable[RunResult]],
+    yes: bool,
+    *,
+    silent: bool,
+) -> RunResult:
+    """Boot with progress and approvals, work, shut down; Ctrl-C is an error like others."""
+    import asyncio
+
+    from llmos.errors import RunStopped
+    from llmos.kernel.admission import Hooks
+    from llmos.surfaces.cli.approvals import at_terminal
+    from llmos.surfaces.cli.opening import make
+    from llmos.surfaces.cli.progress import Progress
+
+    progress = Progress(silent=silent)
+    approvals = at_terminal(asked.folder, progress, yes=yes)
+
+    async def story() -> RunResult:
+        hooks = Hooks(post_tool_use=(progress.after,))
+        async with make(asked, approver=approvals, hooks=hooks) as os:
+            return await work(os, progress)
+
+    try:
+        return asyncio.run(story())
+    except KeyboardInterrupt:
+        stopped = RunStopped("interrupted: the run is kept as failed", "see `llmos traces`")
+        stopped.exit_code = 130
+        raise stopped from None
+
+
+def explain(
+    ctx: typer.Context,
+    goal: Goal,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show the exact writes that a free run would make.")
+    ] = False,
+    mode: Mode = "AUTO",
+    cwd: Cwd = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Tell how GOAL would be done and why, without doing it."""
+    from llmos.surfaces.cli.goal_text import read_goal
+    from llmos.surfaces.cli.opening import with_os, working_directory
+    from llmos.surfaces.cli.output import print_json
+    from llmos.surfaces.cli.views.decision import explained, show_explained
+
+    text, where = read_goal(goal), working_directory(cwd)
+
+    async def work(os: LLMOS) -> None:
+        told = explained(os, text, mode, where)
+        if as_json:
+            print_json(told.as_dict())
+        else:
+            show_explained(told, diff=diff)
+
+    with_os(globals_of(ctx), work)

@@ -1,0 +1,70 @@
+"""Opens LLM OS for one command, and finds runs by what people call them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from llmos.errors import UserError
+
+if TYPE_CHECKING:
+    from llmos.boot import LLMOS
+    from llmos.surfaces.cli.options import Globals
+    from llmos.values import Trace
+
+T = TypeVar("T")
+
+
+def make(asked: Globals, **more: Any) -> LLMOS:
+    """An LLM OS, not yet booted, for the global options of a command.
+
+    Args:
+        asked: The global options.
+        more: Other arguments of `LLMOS`.
+    """
+    from llmos.boot import LLMOS
+
+    return LLMOS(asked.folder, asked.user, asked.team, **more)
+
+
+def with_os(asked: Globals, work: Callable[[LLMOS], Awaitable[T]], **more: Any) -> T:
+    """Boot, do ``work``, shut down."""
+
+    async def story() -> T:
+        async with make(asked, **more) as os:
+            return await work(os)
+
+    return asyncio.run(story())
+
+
+def working_directory(cwd: Path | None) -> Path:
+    """The folder that ``--cwd`` names, or the current one, resolved."""
+    return (cwd.expanduser() if cwd is not None else Path.cwd()).resolve()
+
+
+def find_run(os: LLMOS, name: str) -> Trace:
+    """The run that a person means.
+
+    Args:
+        os: Booted.
+        name: Its id, the beginning or the last six characters of it, or ``last``.
+
+    Raises:
+        UserError: There is none, or there are several.
+    """
+    from llmos.memory.traces import Scope
+
+    text = name.strip().upper()
+    mine = Scope(os.user_id)
+    if text == "LAST":
+        newest = os.traces.recent(mine, limit=1)
+        if not newest:
+            raise UserError("there is no run yet", 'begin with: llmos run "…"')
+        return os.traces.get(newest[0].id)
+    if 4 <= len(text) < 26:
+        ids = [t.id for t in os.traces.recent(mine, limit=1000) if t.id.endswith(text)]
+        if len(ids) == 1:
+            return os.traces.get(ids[0])
+    return os.traces.get(name)

@@ -1,0 +1,1 @@
+"""The prompt: one goal after the other, in one session."""

@@ -1,0 +1,1 @@
+"""How things are shown to people: one module for each kind of thing."""

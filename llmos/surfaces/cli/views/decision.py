@@ -1,0 +1,125 @@
+"""How a decision is shown, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmos.replay.preview import PlannedWrite, Preview
+from llmos.replay.world import World
+from llmos.surfaces.cli.output import out, printable, short, to_json
+from llmos.values import Decision, Json, Mode, Step, Trace, Turn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from llmos.boot import LLMOS
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A decision, and what a free run would do if it is one."""
+
+    decision: Decision
+    preview: Preview | None
+
+    def as_dict(self) -> dict[str, Json]:
+        """The explanation as JSON."""
+        return dict(to_json(self))
+
+
+def explained(os: LLMOS, goal: str, mode: str, cwd: Path, turns: Sequence[Turn] = ()) -> Explained:
+    """What would be done for ``goal``.
+
+    Args:
+        os: Booted.
+        goal: The user's sentence.
+        mode: ``AUTO``, or the mode that is insisted on.
+        cwd: Working directory, resolved.
+        turns: Earlier exchanges that it refers to.
+    """
+    decision, trace = os.explain(goal, mode, cwd=cwd, turns=turns)
+    free = decision.mode is Mode.FOLLOWER and trace is not None
+    return Explained(decision, os.kernel.preview(trace, cwd) if free and trace else None)
+
+
+def forewarnings(decision: Decision, trace: Trace | None) -> list[tuple[str, str]]:
+    """What one should know before a run begins, one line each with its style.
+
+    Args:
+        decision: From `LLMOS.explain`.
+        trace: Likewise.
+    """
+    if decision.mode is not Mode.FOLLOWER or trace is None:
+        return [("dim", f"not replayed: {refused}") for refused in decision.refused[:1]]
+    return [
+        ("yellow", f"! {cannot_be_undone(i, step)}")
+        for i, step in enumerate(trace.steps)
+        if step.effect.writes and not step.footprint.undoable
+    ]
+
+
+def cannot_be_undone(index: int, step: Step) -> str:
+    """The beginning of the warning that the kernel gives for such a step."""
+    return f"step {index} ({step.tool}) cannot be undone"
+
+
+def show_explained(told: Explained, *, diff: bool) -> None:
+    """Print a decision, its guards, and with ``diff`` the writes."""
+    console, decision = out(), told.decision
+    tokens = " · 0 tokens" if told.preview is not None else ""
+    console.print(
+        f"{decision.mode.value}{tokens} · confidence {decision.confidence:g}", style="bold"
+    )
+    console.print(printable(decision.reason))
+    if decision.source is not None:
+        console.print(f"trace {short(decision.source)}", style="dim")
+    if decision.refused:
+        console.print("\nlooked at and refused", style="bold")
+        for refused in decision.refused:
+            console.print(f"  ✗ {printable(refused)}")
+    if told.preview is not None:
+        if told.preview.world is World.AFTER:
+            console.print("already done: everything is as the recorded run left it", style="green")
+        _show_guards(console, told.preview)
+    if diff:
+        _show_writes(console, told.preview)
+
+
+def _show_guards(console: Console, preview: Preview) -> None:
+    console.print("\nguards", style="bold")
+    marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}
+    for guard in preview.guards:
+        mark, style = marks[guard.holds]
+        console.print(f"  {mark} {printable(guard.text)}", style=style)
+    if not preview.guards:
+        console.print("  none: it reads nothing and writes nothing", style="dim")
+
+
+def _show_writes(console: Console, preview: Preview | None) -> None:
+    console.print("\nwrites", style="bold")
+    if preview is None:
+        console.print("  not known: a model would work")
+    elif preview.stopped_by is not None:
+        console.print(f"  none: it would stop, since this does not hold: {preview.stopped_by.text}")
+    elif preview.world is World.AFTER:
+        console.print("  none: everything is already as the recorded run left it")
+    elif not preview.writes:
+        console.print("  none")
+    else:
+        for write in preview.writes:
+            _show_write(console, write)
+
+
+def _show_write(console: Console, write: PlannedWrite) -> None:
+    kind = " · acts outside this machine" if write.external else ""
+    undo = "" if write.undoable else " · cannot be undone"
+    console.print(f"  step {write.step}: {write.tool} {printable(write.target)}{kind}{undo}")
+    if write.files:
+        names = ", ".join(map(printable, write.files))
+        console.print(f"    changed when it was recorded: {names}", style="dim")
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    for line in write.diff.splitlines():
+        console.print(printable(line), style=colours.get(line[:1], ""))
