@@ -125,9 +125,7 @@ class LLMOS:
     @property
     def kernel(self) -> CognitiveKernel:
         """The query and control API."""
-        return CognitiveKernel(
-            self._kernel, self.traces, user_id=self.user_id, clock=self._clock
-        )
+        return CognitiveKernel(self._kernel, self.traces, user_id=self.user_id, clock=self._clock)
 
     @property
     def traces(self) -> Traces:
@@ -214,14 +212,9 @@ class LLMOS:
         await self.boot()
         for trace in given:
             check_goal(trace.goal)
-        effects = {spec.name: spec.effect for spec in self._kernel.registry.specs()}
-        typed = [
-            replace(
-                t, steps=tuple(replace(s, effect=effects.get(s.tool, s.effect)) for s in t.steps)
-            )
-            for t in given
-        ]
-        return await self.traces.learn(typed, self.user_id, self.team_id)
+        return await self.traces.learn(
+            [self._typed(trace) for trace in given], self.user_id, self.team_id
+        )
 
     async def undo(self, run_id: str) -> Undone:
         """Take back what a run changed.
@@ -280,7 +273,7 @@ class LLMOS:
             cwd=self._working_directory(cwd),
             mode=_forced(mode),
             check=check,
-            max_cost_usd=config.max_cost_usd if max_cost_usd is None else max_cost_usd,
+            max_cost_usd=config.max_cost_usd if max_cost_usd is None else _price(max_cost_usd),
             project=check_name(project, "project") if project is not None else None,
             turns=tuple(turns),
         )
@@ -296,6 +289,16 @@ class LLMOS:
             raise UserError(f"{str(where)!r} is not a folder", "name one that exists: --cwd PATH")
         return where.resolve()
 
+    def _typed(self, trace: Trace) -> Trace:
+        """A foreign trace with the effects and digests of the tools that are here now."""
+        registry = self._kernel.registry
+        known = {s.tool: registry.get(s.tool) for s in trace.steps if s.tool in registry}
+        steps = [
+            replace(s, effect=known[s.tool].effect) if s.tool in known else s for s in trace.steps
+        ]
+        digests = {name: tool.digest for name, tool in known.items()}
+        return replace(trace, steps=tuple(steps), tools={**digests, **trace.tools})
+
     def _require_own(self, trace: Trace) -> None:
         if trace.user_id != self.user_id:
             raise PermissionDenied(f"trace {trace.id[-6:]} belongs to {trace.user_id!r}")
@@ -309,6 +312,12 @@ def _forced(mode: Mode | str) -> Mode | None:
     except ValueError as e:
         known = ", ".join(["AUTO", *(m.value for m in Mode)])
         raise UserError(f"there is no mode {str(mode)!r}", f"modes: {known}") from e
+
+
+def _price(usd: float) -> float:
+    if not usd >= 0:  # also when it is no number at all
+        raise UserError(f"a run cannot cost at most ${usd:g}", "give zero or more US dollars")
+    return usd
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmos.memory.traces import Candidate
-from llmos.replay.eligible import Situation, refusals
-from llmos.values import Decision, Mode
+from llmos.replay.eligible import EXAMPLE, Situation, refusals
+from llmos.values import Decision, Mode, Trace
 
 
 class Dispatcher:
@@ -42,7 +42,7 @@ class Dispatcher:
             return _follow(followable, refused)
         if forced is Mode.FOLLOWER:
             return Decision(Mode.FOLLOWER, 0.0, None, {}, _why_not(refused), refused)
-        example = next((c for c, _ in looked_at if c.trace.verdict.good and c.trace.steps), None)
+        example = next((c for c, _ in looked_at if _shows(c.trace)), None)
         if example is not None and forced in (None, Mode.MIXED):
             why = f"a trace of this goal cannot be followed ({_why_not(refused)})"
             reason = f"{why}; {_paid(budget_usd)}"
@@ -58,6 +58,11 @@ def _follow(candidate: Candidate, refused: tuple[str, ...]) -> Decision:
         "every step is guarded"
     )
     return Decision(Mode.FOLLOWER, 1.0, trace.id, {}, reason, refused)
+
+
+def _shows(trace: Trace) -> bool:
+    """Whether a model may be shown the trace. One made after an example may repeat its mistakes."""
+    return trace.verdict.good and bool(trace.steps) and not trace.source.startswith(EXAMPLE)
 
 
 def _why_not(refused: tuple[str, ...]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -99,6 +100,7 @@ class GoalRun:
             self._now,
             self._kernel.tool_digests(),
             context_digest(request.turns),
+            str(request.cwd),
             self._kernel.config.answer_cache,
         )
         self._decision = Dispatcher().decide(
@@ -136,29 +138,56 @@ class GoalRun:
     async def begin(self) -> None:
         """Store that the run has begun."""
         self._began = time.perf_counter()
-        await self._kernel.runs.begin(self._beginning())
+        self._watchdog.start()
+        try:
+            await self._kernel.runs.begin(self._beginning())
+        except asyncio.CancelledError:
+            # The row is written all the same, and nobody would ever end it.
+            await asyncio.shield(self._end(self._broken("the run was cancelled")))
+            raise
 
     async def work(self, emit: Callable[[Event], None] | None) -> Outcome:
         """Carry out the decision. What goes wrong is told in the outcome."""
-        try:
-            return await _MODES[self._decision.mode](self._task(emit))
-        except LLMOSError as e:
-            failed = Outcome(self._decision.mode, Verdict.FAILED, error=e.message)
-            if isinstance(e, LowBatteryError):
-                await self._end(failed)
+        async with self._ending():
+            try:
+                return await _MODES[self._decision.mode](self._task(emit))
+            except LowBatteryError:
                 raise
-            return failed
-        except asyncio.CancelledError:
-            await asyncio.shield(self._end(self._broken("the run was cancelled")))
-            raise
-        except Exception as e:
-            await self._end(self._broken(f"{type(e).__name__}: {e}"))
-            raise
+            except LLMOSError as e:
+                return Outcome(self._decision.mode, Verdict.FAILED, error=e.message)
 
     # --- chapter three: was it right, and what of it stays -------------------------------------
 
     async def check(self, outcome: Outcome) -> RunResult:
         """Test the outcome; a replay has to pass what its original passed."""
+        async with self._ending():
+            return await self._checked(outcome)
+
+    async def remember(self, outcome: Outcome, result: RunResult) -> None:
+        """Store the run, and what it says of the trace that it followed."""
+        remembering = asyncio.ensure_future(self._remember(outcome, result))
+        try:
+            await asyncio.shield(remembering)
+        except asyncio.CancelledError:
+            await remembering
+            raise
+
+    # --- small things --------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _ending(self) -> AsyncIterator[None]:
+        """What has begun ends, also when it is cancelled or breaks."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            await asyncio.shield(self._end(self._broken("the run was cancelled")))
+            raise
+        except Exception as e:
+            told = e.message if isinstance(e, LLMOSError) else f"{type(e).__name__}: {e}"
+            await self._end(self._broken(told))
+            raise
+
+    async def _checked(self, outcome: Outcome) -> RunResult:
         result = await self._result(outcome)
         check = self._request.check
         if check is None and self._source is not None and result.mode is Mode.FOLLOWER:
@@ -172,8 +201,7 @@ class GoalRun:
         error = f"the check did not pass: {checked.said}".rstrip(": ")
         return replace(result, verdict=Verdict.REFUTED, success=False, error=error)
 
-    async def remember(self, outcome: Outcome, result: RunResult) -> None:
-        """Store the run, and what it says of the trace that it followed."""
+    async def _remember(self, outcome: Outcome, result: RunResult) -> None:
         await self._end(replace(outcome, verdict=result.verdict, error=result.error))
         source = self._decision.source
         if source is None or self._decision.mode is not Mode.FOLLOWER:
@@ -188,8 +216,6 @@ class GoalRun:
             )
         elif outcome.replay_clean is not None:
             await self._traces.replayed(source, clean=outcome.replay_clean)
-
-    # --- small things --------------------------------------------------------------------------
 
     def _broken(self, error: str) -> Outcome:
         cost = self._envelope.spent_usd

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from llmos.errors import PermissionDenied
-from llmos.kernel.permissions import Approval, ApprovalRequest, Approver, Permissions
+from llmos.errors import PermissionDenied, UserError
+from llmos.kernel.permissions import (
+    Approval,
+    ApprovalRequest,
+    Approver,
+    Permission,
+    Permissions,
+)
 from llmos.plugins import Registry, Tool, ToolContext
-from llmos.values import Effect, Json, Step
+from llmos.values import Effect, Json, Resources, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,17 @@ class Admitted:
     tool: Tool
     arguments: Mapping[str, Json]
     context: ToolContext
+    resources: Resources
+    """What was checked."""
+
+    def strays(self, now: Resources) -> str | None:
+        """A place that the call would reach ``now`` and that was not checked, or None.
+
+        A link that was moved in between must not lead elsewhere.
+        """
+        writes, reads = _places(self.resources.writes), _places(self.resources.reads)
+        odd = (_places(now.writes) - writes) | (_places(now.reads) - reads - writes)
+        return min(odd, default=None)
 
 
 class Admission:
@@ -92,41 +109,51 @@ class Admission:
         tool.validate(arguments)
         timeout = tool.timeout_s or timeout_s
         context = ToolContext(cwd, home, now, run_id, timeout, self._permissions.hides)
-        approval = await self._permitted(tool, arguments, context)
-        arguments = self._as_approved(tool, arguments, context, approval)
+        permission, admitted = self._permitted(tool, arguments, context)
+        if permission.decision == "ask":
+            said = await self._approver(ApprovalRequest(tool, arguments, context, permission))
+            admitted = self._as_approved(admitted, said)
         for hook in self._hooks.pre_tool_use:
-            said = await _maybe(hook(HookCall(name, arguments, tool.effect, run_id)))
-            arguments = self._as_approved(tool, arguments, context, said)
-        return Admitted(tool, arguments, context)
+            call = HookCall(name, admitted.arguments, tool.effect, run_id)
+            admitted = self._as_approved(admitted, await _maybe(hook(call)))
+        return admitted
 
-    async def _permitted(
+    def _permitted(
         self, tool: Tool, arguments: Mapping[str, Json], context: ToolContext
-    ) -> Approval | None:
+    ) -> tuple[Permission, Admitted]:
         permission = self._permissions.decide(tool, arguments, context)
         if permission.decision == "deny":
             raise PermissionDenied(f"{tool.name} was denied: {permission.explanation}")
-        if permission.decision == "allow":
-            return None
-        request = ApprovalRequest(tool, arguments, context, permission)
-        return await self._approver(request)
+        resources = tool.resources(context, arguments) or Resources()
+        return permission, Admitted(tool, arguments, context, resources)
 
-    def _as_approved(
-        self,
-        tool: Tool,
-        arguments: Mapping[str, Json],
-        context: ToolContext,
-        approval: Approval | None,
-    ) -> Mapping[str, Json]:
+    def _as_approved(self, call: Admitted, approval: Approval | None) -> Admitted:
         if approval is None or approval.decision == "approve":
-            return arguments
+            return call
         if approval.decision != "modify" or approval.arguments is None:
-            raise PermissionDenied(f"{tool.name} was refused: {approval.explanation}")
+            raise PermissionDenied(f"{call.tool.name} was refused: {approval.explanation}")
         # What a hook or a person changed is checked like what the model sent.
-        tool.validate(approval.arguments)
-        permission = self._permissions.decide(tool, approval.arguments, context)
-        if permission.decision == "deny":
-            raise PermissionDenied(f"{tool.name} was denied: {permission.explanation}")
-        return dict(approval.arguments)
+        call.tool.validate(approval.arguments)
+        return self._permitted(call.tool, dict(approval.arguments), call.context)[1]
+
+
+def _places(resources: Iterable[str]) -> set[str]:
+    # Where nothing is yet, a tool cannot know whether it will be a file or a folder.
+    return {r.removeprefix("tree:").removeprefix("file:") for r in resources}
+
+
+def complete(tool: Tool, arguments: Mapping[str, Json]) -> dict[str, Json]:
+    """Arguments as the tool gets them, defaults included: however spelled, equal calls are equal.
+
+    What the tool would not take stays as it is.
+    """
+    from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+    try:
+        made: dict[str, Json] = to_jsonable_python(tool.validate(arguments))
+    except (UserError, PydanticSerializationError):
+        return dict(arguments)
+    return made
 
 
 async def _maybe(result: Any) -> Any:

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Row, and_, exists, insert, or_, select, up
 from llmos.errors import UserError
 from llmos.kernel.text import json_text
 from llmos.store import Store, Transaction, new_id
-from llmos.store.schema import dumps, intents, stamp, traces
+from llmos.store.schema import dumps, intents, processes, stamp, traces
 from llmos.values import EventType, Json
 
 Outcome = Literal["done", "failed", "in_doubt"]
@@ -138,11 +138,14 @@ class Intents:
         return len(rows)
 
     def _open(self) -> ColumnElement[bool]:
-        # Also without an outcome: what a process that died left, though nobody has cleaned up
-        # after it yet, and what a run left that is over.
+        # Also without an outcome: what a process that died or ended left, though nobody has cleaned
+        # up after it yet, and what a run left that is over.
         over = exists().where(traces.c.id == intents.c.trace_id, traces.c.status != "running")
+        ended = exists().where(
+            processes.c.id == intents.c.process_id, processes.c.ended_at.is_not(None)
+        )
         dead = intents.c.process_id.in_(self._store.dead_processes())
-        left = and_(intents.c.status == "intended", or_(over, dead))
+        left = and_(intents.c.status == "intended", or_(over, ended, dead))
         return or_(intents.c.status == "in_doubt", left)
 
     def _select(self, *where: ColumnElement[bool]) -> list[Intent]:

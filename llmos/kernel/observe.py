@@ -27,6 +27,8 @@ class Look:
     """Folders that do not exist yet and that the call may make on the way to those files."""
     trees: dict[str, Manifest] = field(default_factory=dict)
     """Folders the call reads or may change as a whole, by resource."""
+    unseen: set[str] = field(default_factory=set)
+    """Folders that the call made too large to tell all that it changed in them."""
     complaints: list[str] = field(default_factory=list)
     """Why something cannot be undone or compared later, in words for the user."""
 
@@ -70,7 +72,7 @@ class Observer:
                 changes[path] = (before, present)
         for resource in look.resources.writes:
             if resource in look.trees:
-                changes.update(self._tree_changes(resource, look.trees[resource]))
+                changes.update(self._tree_changes(look, resource))
         return changes
 
     def footprint(
@@ -119,12 +121,15 @@ class Observer:
             look.reads[resource] = None
             look.complaints.append(str(e))
 
-    def _tree_changes(self, resource: str, before: Manifest) -> dict[str, tuple[Entry, Entry]]:
+    def _tree_changes(self, look: Look, resource: str) -> dict[str, tuple[Entry, Entry]]:
+        before = look.trees[resource]
         try:
             now = self._snapshots.manifest(resource[len(TREE) :], skip=(self._home,))
-        except TooLarge:
+        except TooLarge as e:
             # The command made the folder too large to walk: what was known before is compared.
             now = {path: self._snapshots.entry(path) for path in before}
+            look.unseen.add(resource)
+            look.complaints.append(f"{e} after the call")
         return {p: (before.get(p, ABSENT), now.get(p, ABSENT)) for p in changed(before, now)}
 
 
@@ -132,8 +137,11 @@ def fully_observed(step: Step) -> bool:
     """Whether all that a step may have written is known, by digest."""
     if not step.effect.writes:
         return True
-    looked_at = bool(step.footprint.writes) or any(r.startswith(TREE) for r in step.footprint.reads)
-    return step.effect is Effect.WRITE and looked_at
+    if step.effect is not Effect.WRITE:
+        return False
+    # A folder that was too large to look at as a whole is no longer undoable.
+    trees = any(r.startswith(TREE) for r in step.footprint.reads)
+    return step.footprint.undoable if trees else bool(step.footprint.writes)
 
 
 def acted(step: Step) -> bool:

@@ -57,8 +57,9 @@ class Places:
             return _STORED
         either = "|".join(map(re.escape, self._names))
         # Whole path prefixes only: "/a/b" is not in "/a/bc", "/x/a/b", "/a/b.old" or "/a/b~", but
-        # it is in "-I/a/b".
-        path = rf"(?:(?<![\w/.$~-])|(?<=[\s'\"]-[A-Za-z]))(?:{either})(?![\w~@%+=#-]|\.+[\w~-])"
+        # it is in "-I/a/b". Only what cannot end the name of a folder may stand before it.
+        begin = r"(?:(?<![^\s'\"`“‘«=:,;@!(\[{<>|&])|(?<=[\s'\"]-[A-Za-z]))"
+        path = rf"{begin}(?:{either})(?![\w~@%+=#-]|\.+[\w~-])"
         return re.compile(rf"{_STORED.pattern}|{path}")
 
     def _relative(self, text: str) -> str:

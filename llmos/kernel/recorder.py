@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from sqlalchemy import insert, update
 
+from llmos.kernel.admission import complete
 from llmos.kernel.intents import Intent, Intents, Outcome, announce_doubt
 from llmos.kernel.journal import Journal
 from llmos.kernel.observe import Look
@@ -53,7 +54,7 @@ class Recorder:
             await self._store.awrite(write)
         if tool.effect is not Effect.EXTERNAL:
             return None
-        stored = self._places.relative(dict(arguments))
+        stored = self._places.relative(complete(tool, arguments))
         return await self._intents.intend(self._run_id, idx, tool.name, stored, key)
 
     async def end(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, or_, select, update
 
 from llmos.kernel.economy import Economy
 from llmos.kernel.intents import Intents
@@ -14,7 +14,7 @@ from llmos.kernel.journal import Journal
 from llmos.kernel.places import Places
 from llmos.kernel.text import json_text, plain
 from llmos.store import Store, Transaction
-from llmos.store.schema import dumps, stamp, traces
+from llmos.store.schema import dumps, intents, processes, stamp, traces
 from llmos.values import Decision, EventType, Mode, SideExit, Usage, Verdict
 
 
@@ -52,6 +52,16 @@ class Ending:
     tools: Mapping[str, str] | None = None
     side_exit: SideExit | None = None
     already_done: bool = False
+
+
+_ENDED_TOO_EARLY = select(processes.c.id).where(
+    processes.c.ended_at.is_not(None),
+    or_(
+        exists().where(traces.c.process_id == processes.c.id, traces.c.status == "running"),
+        exists().where(intents.c.process_id == processes.c.id, intents.c.status == "intended"),
+    ),
+)
+"""Processes that closed their store in the midst of a run."""
 
 
 class Runs:
@@ -132,16 +142,17 @@ class Runs:
         reservations free, their file changes undoable.
         """
         dead = self._store.dead_processes()
-        if not dead:
+        gone = [*dead, *self._store.read(lambda c: list(c.scalars(_ENDED_TOO_EARLY)))]
+        if not gone:
             return 0
-        found = self._store.write(lambda tx: self._close(tx, dead))
+        found = self._store.write(lambda tx: self._close(tx, dead, gone))
         self._economy.expire()
         return found
 
-    def _close(self, tx: Transaction, dead: list[str]) -> int:
+    def _close(self, tx: Transaction, dead: list[str], gone: list[str]) -> int:
         rows = tx.conn.execute(
             select(traces.c.id, traces.c.owner, traces.c.goal).where(
-                traces.c.process_id.in_(dead), traces.c.status == "running"
+                traces.c.process_id.in_(gone), traces.c.status == "running"
             )
         ).all()
         error = "the process ended before the run did"
@@ -165,7 +176,7 @@ class Runs:
                 payload={"verdict": "failed", "error": error},
             )
         self._journal.settle_interrupted(tx, [row.id for row in rows])
-        self._intents.settle_interrupted(tx, dead)
+        self._intents.settle_interrupted(tx, gone)
         for process in dead:
             self._store.end_process(tx, process)
         return len(rows)

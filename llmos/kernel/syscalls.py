@@ -18,11 +18,11 @@ from pathlib import Path
 
 from llmos.config import LLMOSConfig
 from llmos.errors import LowBatteryError, PermissionDenied, UserError
-from llmos.kernel.admission import Admission, Admitted, HookCall, Hooks
+from llmos.kernel.admission import Admission, Admitted, HookCall, Hooks, complete
 from llmos.kernel.intents import Intent, Intents, Outcome, call_key
 from llmos.kernel.journal import Journal
 from llmos.kernel.lease import Lease
-from llmos.kernel.observe import FILE, Look, Observer, acted
+from llmos.kernel.observe import FILE, Look, Observer, acted, fully_observed
 from llmos.kernel.permissions import Approver, Permissions
 from llmos.kernel.places import Places
 from llmos.kernel.recorder import Changes, Recorder
@@ -100,6 +100,11 @@ class RunCalls:
         self.warnings: list[str] = []
         """What cannot be undone, and why."""
 
+    @property
+    def calls_left(self) -> int:
+        """How many calls this run may still make."""
+        return self._run.watchdog.calls_left
+
     def tools(self) -> Sequence[ToolSpec]:
         """The tools that this run may call."""
         return self._machine.registry.specs()
@@ -108,13 +113,13 @@ class RunCalls:
         """Make one system call for a processor (`llmos.values.Syscalls`)."""
         async with self._turn:
             self._run.watchdog.before_call()
-            result = self._done_already(tool, arguments)
-            if result is None:
-                try:
+            try:
+                result = self._done_already(tool, arguments)
+                if result is None:
                     step = await self._perform(await self.admit(tool, arguments), None)
                     result = CallResult(step.observation, step.is_error, len(self.steps) - 1)
-                except (UserError, PermissionDenied) as e:
-                    result = CallResult(f"{e.message}. {e.hint}".strip(), is_error=True)
+            except (UserError, PermissionDenied) as e:
+                result = CallResult(f"{e.message}. {e.hint}".strip(), is_error=True)
             self._run.watchdog.after_call(tool, arguments, result.observation)
             return result
 
@@ -150,7 +155,8 @@ class RunCalls:
         for i, step in enumerate(self.steps):
             # A command that changed nothing may be run again; one of unknown effect may not.
             if step.effect.writes and acted(step):
-                self._committed[call_key(step.tool, step.arguments)] = i
+                tool = self._machine.registry.get(step.tool)
+                self._committed[call_key(step.tool, complete(tool, step.arguments))] = i
 
     async def finish(self) -> tuple[Step, ...]:
         """Complete the record: digest the folders that calls looked at, wait for the commits.
@@ -179,12 +185,17 @@ class RunCalls:
             )
         if not call.tool.effect.writes:
             return await self._run_tool(call, expect)
-        self._refuse_doubtful(call)
+        self.refuse_doubtful(call)
         async with self.lease.held():
             return await self._run_tool(call, expect)
 
     async def _run_tool(self, call: Admitted, expect: Expectation | None) -> Step:
         look = await self._look(call)
+        stray = call.strays(look.resources)
+        if stray is not None:
+            raise PermissionDenied(
+                f"{call.tool.name} would reach {stray}, which was not so when it was checked"
+            )
         if expect is not None:
             expect(look)
         idx = len(self.steps)
@@ -248,10 +259,23 @@ class RunCalls:
         return step
 
     def _done_already(self, tool: str, arguments: Mapping[str, Json]) -> CallResult | None:
-        k = self._committed.get(call_key(tool, arguments)) if self._committed else None
-        if k is None:
+        if not self._committed:
             return None
-        return CallResult(f"done as step {k}: {CallResult(self.steps[k].observation).text}", step=k)
+        asked = complete(self._machine.registry.get(tool), arguments)
+        k = self._committed.get(call_key(tool, asked))
+        if k is None or not self._stands(self.steps[k]):
+            return None
+        step = self.steps[k]
+        told = CallResult(step.observation).text
+        what = "failed, and may have had effect, as" if step.is_error else "done as"
+        return CallResult(f"{what} step {k}: {told}", step.is_error, k)
+
+    def _stands(self, step: Step) -> bool:
+        """Whether what a committed step wrote is still so: overwritten, it may be done again."""
+        if not fully_observed(step):
+            return True
+        now = self._machine.observer.file_now
+        return all(now(change.resource) == change.after for change in step.footprint.writes)
 
     def _idempotency_key(self, call: Admitted, idx: int) -> str | None:
         if call.tool.idempotency_key is None:
@@ -261,7 +285,12 @@ class RunCalls:
             return doubt.idempotency_key
         return hashlib.sha256(f"{self._run.id}/{idx}".encode()).hexdigest()[:32]
 
-    def _refuse_doubtful(self, call: Admitted) -> None:
+    def refuse_doubtful(self, call: Admitted) -> None:
+        """Check that no equal external write is in doubt.
+
+        Raises:
+            PermissionDenied: One is.
+        """
         if call.tool.effect is not Effect.EXTERNAL or call.tool.idempotency_key is not None:
             return
         doubt = self._doubt(call)
@@ -272,7 +301,7 @@ class RunCalls:
             )
 
     def _doubt(self, call: Admitted) -> Intent | None:
-        stored = self._run.places.relative(dict(call.arguments))
+        stored = self._run.places.relative(complete(call.tool, call.arguments))
         return self._machine.intents.doubtful(call.tool.name, stored)
 
 
@@ -280,5 +309,6 @@ def _undoable(call: Admitted, look: Look) -> bool:
     if not call.tool.effect.writes or call.tool.undo is not None:
         return True
     declared = look.resources.writes
-    kept = bool(declared) and all(r.startswith(FILE) or r in look.trees for r in declared)
+    seen = look.trees.keys() - look.unseen
+    kept = bool(declared) and all(r.startswith(FILE) or r in seen for r in declared)
     return kept and call.tool.effect is Effect.WRITE

@@ -14,6 +14,7 @@ from sqlalchemy import Row, select
 
 from llmos.errors import UserError
 from llmos.kernel.journal import CALL, Journal
+from llmos.kernel.lease import Lease
 from llmos.kernel.places import Places
 from llmos.plugins import Registry
 from llmos.store import Store, Transaction
@@ -63,6 +64,14 @@ class Undo:
                 Nothing is done then.
         """
         self._refuse_running(run_id)
+        cwd = self._store.read(
+            lambda c: c.execute(select(traces.c.cwd).where(traces.c.id == run_id)).scalar_one()
+        )
+        # Not while a command works there: what is put back would count as that command's doing.
+        async with Lease(self._store.home, Path(cwd)).held():
+            return await self._take_back(run_id, actor)
+
+    async def _take_back(self, run_id: str, actor: str) -> Undone:
         records = [r for r in self._journal.records(run_id) if not r.undone]
         left = self.cannot(run_id)
         if not records:

@@ -38,6 +38,15 @@ class Watchdog:
         """Seconds of wall clock that the run still has."""
         return max(0.0, self._bounds.wall_s - (time.monotonic() - self._began))
 
+    @property
+    def calls_left(self) -> int:
+        """System calls that the run may still make."""
+        return max(0, self._bounds.calls - self._calls)
+
+    def start(self) -> None:
+        """The run begins now: what it waited for before does not count."""
+        self._began = time.monotonic()
+
     def before_call(self) -> None:
         """Count a call.
 

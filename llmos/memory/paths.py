@@ -13,6 +13,7 @@ def absolute(trace: Trace, places: Places) -> Trace:
     return replace(
         trace,
         output=places.absolute(trace.output),
+        check=_check(trace, places),
         steps=tuple(_step(step, places) for step in trace.steps),
     )
 
@@ -30,6 +31,14 @@ def moved(trace: Trace, places: Places) -> frozenset[int]:
         for i, step in enumerate(trace.steps)
         if then.absolute(dict(step.arguments)) != places.absolute(dict(step.arguments))
     )
+
+
+def _check(trace: Trace, places: Places) -> str | None:
+    # A check is kept as it was typed; in another folder it has to test that one.
+    if trace.check is None or not trace.cwd:
+        return trace.check
+    then = Places(trace.cwd, places.home, places.tmp)
+    return str(places.absolute(then.relative(trace.check)))
 
 
 def _step(step: Step, places: Places) -> Step:

@@ -135,8 +135,16 @@ class Traces:
             user_id: Who says so.
             by: ``person``, ``check`` or ``replay``.
             note: Their words.
+
+        Raises:
+            UserError: There is no such run, or it is not over.
         """
         row = self._row(trace_id)
+        if row.status == "running":
+            raise UserError(
+                f"run {row.id[-6:]} is not over, so it cannot be judged",
+                "wait for it or cancel it, then say it again",
+            )
         followed = row.source.removeprefix(REPLAY) if row.source.startswith(REPLAY) else None
 
         def write(tx: Transaction) -> None:

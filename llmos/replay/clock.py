@@ -8,6 +8,7 @@ have come from the clock counts as if it did.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -81,19 +82,18 @@ def clock_values(trace: Trace) -> Iterator[tuple[str, Moment]]:
 
 
 class _Known:
-    """What goal, observations and earlier arguments explain. Looked through when first asked."""
+    """What goal, observations and earlier arguments explain. Looked through as far as needed."""
 
     def __init__(self, goal: str) -> None:
-        self._unread: list[Json] = [goal]
+        self._unread: deque[Json] = deque([goal])
         self._meanings: set[Meaning] = set()
 
     def add(self, values: list[Json]) -> None:
         self._unread += values
 
     def __contains__(self, moment: Moment) -> bool:
-        unread, self._unread = self._unread, []
-        for value in unread:
-            for text in _texts(value):
+        while moment.meaning not in self._meanings and self._unread:
+            for text in _texts(self._unread.popleft()):
                 for known in moments(text):
                     self._meanings.update(known.explains)
         return moment.meaning in self._meanings

@@ -6,12 +6,17 @@ empty list of reasons means: the trace may be followed if its guards hold.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from llmos.kernel.observe import acted
 from llmos.replay.clock import clock_change
 from llmos.values import Effect, Trace
+
+EXAMPLE = "example:"
+"""Prefix of the source of a run that took something from a worked example on trust."""
 
 LOWEST_STANDING = -3
 """A trace whose replays failed this often on balance is not followed any more."""
@@ -26,6 +31,8 @@ class Situation:
     """Digest of every tool that there is."""
     context_digest: str = ""
     """Of what the model would see beside the goal."""
+    cwd: str = ""
+    """Where the run works."""
     answer_cache: bool = False
     """The user turned recorded answers on."""
 
@@ -50,6 +57,11 @@ def _refusals(trace: Trace, standing: int, situation: Situation) -> Iterator[str
         yield "its replays keep failing"
     if trace.context_digest != situation.context_digest:
         yield "the model saw other earlier turns then"
+    if trace.source.startswith(EXAMPLE):
+        yield "the model was shown an example and did not look again at all that it told"
+    if trace.cwd and trace.cwd != situation.cwd and _names(trace.goal, trace.cwd):
+        # Paths are stored relative to the folder, but here that very folder is meant.
+        yield "the goal names the folder that it was done in"
     yield from _tools_changed(trace, situation)
     yield from _unsafe_writes(trace)
     yield from _unguarded_answer(trace, situation)
@@ -69,8 +81,13 @@ def _tools_changed(trace: Trace, situation: Situation) -> Iterator[str]:
 def _unsafe_writes(trace: Trace) -> Iterator[str]:
     if any(s.effect is Effect.EXTERNAL and s.is_error for s in trace.steps):
         yield "an external write of it failed"
+    writes = [s for s in trace.steps if s.effect.writes and acted(s)]
+    if writes and all(s.is_error for s in writes):
+        yield "none of its writes succeeded"
     if trace.verdict.evidence:
         return
+    if writes and writes[-1].is_error:
+        yield "its last write failed, and nobody has confirmed that it was right all the same"
     if any(s.effect is Effect.EXTERNAL for s in trace.steps):
         yield "it writes to the outside, and nobody has confirmed that it was right"
     elif any(s.effect is Effect.WRITE and not s.footprint.undoable for s in trace.steps):
@@ -84,3 +101,9 @@ def _unguarded_answer(trace: Trace, situation: Situation) -> Iterator[str]:
         yield "its answer came from the model alone"
     elif any(s.effect is Effect.OPEN_READ for s in trace.steps):
         yield "its answer came from a source that may differ every time"
+
+
+def _names(goal: str, folder: str) -> bool:
+    home = os.path.expanduser("~")
+    short = f"~{folder.removeprefix(home)}" if folder.startswith(f"{home}/") else folder
+    return folder in goal or short in goal

@@ -20,7 +20,7 @@ from llmos.replay.compare import Mismatch, Renames, compare
 from llmos.replay.overlap import may_hoist
 from llmos.replay.world import World, targets, world_of
 from llmos.store import BlobStore
-from llmos.values import Footprint, Resources, SideExit, Step, Trace
+from llmos.values import Footprint, SideExit, Step, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,6 @@ class Replay:
         self._renames = Renames()
         self._live: dict[int, Step] = {}
         self._admitted: list[Admitted] = []
-        self._declared: list[Resources | None] = []
         self._written = frozenset(
             c.resource.removeprefix(FILE) for s in trace.steps for c in s.footprint.writes
         )
@@ -102,20 +101,20 @@ class Replay:
     # --- before the first write --------------------------------------------------------------
 
     async def _admit(self) -> None:
+        needed, left = len(self._trace.steps), self._calls.calls_left
+        if needed > left:
+            raise _Exit(f"it takes {needed} calls, and this run may make {left}")
         for i, step in enumerate(self._trace.steps):
             try:
                 call = await self._calls.admit(step.tool, step.arguments)
+                self._calls.refuse_doubtful(call)
             except (UserError, PermissionDenied) as e:
                 raise _Exit(f"step {i} ({step.tool}) is not allowed here: {e.message}") from e
-            resources = call.tool.resources(call.context, call.arguments)
+            if call.arguments != step.arguments:
+                raise _Exit(f"step {i} ({step.tool}) would be made with other arguments here")
+            if not all(_recorded(target, step) for target in call.resources.writes):
+                raise _Exit(f"what step {i} ({step.tool}) found before it wrote is not recorded")
             self._admitted.append(call)
-            self._declared.append(resources)
-            known = {c.resource for c in step.footprint.writes}
-            for target in resources.writes if resources else ():
-                if target.startswith(FILE) and target not in known and not step.is_error:
-                    raise _Exit(
-                        f"what step {i} ({step.tool}) found before it wrote is not recorded"
-                    )
 
     def _already_done(self) -> bool:
         """Whether all targets are as the run left them, and the run left them changed."""
@@ -166,7 +165,7 @@ class Replay:
 
     def _hoistable(self, i: int) -> bool:
         return all(
-            may_hoist(self._declared[i], self._declared[j])
+            may_hoist(self._admitted[i].resources, self._admitted[j].resources)
             for j, earlier in enumerate(self._trace.steps[:i])
             if earlier.effect.writes
         )
@@ -199,7 +198,10 @@ class Replay:
     async def _read(self, i: int) -> None:
         recorded = self._trace.steps[i]
         call = await self._renamed(i)
-        live = self._live[i] = await self._calls.perform(call)
+        try:
+            live = self._live[i] = await self._calls.perform(call)
+        except PermissionDenied as e:
+            raise _Exit(str(e)) from e
         self._compare(i, recorded, live, fresh=False)
 
     async def _write(self, i: int) -> None:
@@ -224,6 +226,11 @@ class Replay:
     async def _renamed(self, i: int) -> Admitted:
         call = self._admitted[i]
         arguments = self._renames.apply(call.arguments, call.tool.ids)
+        doubt = self._renames.doubt(arguments, call.tool.ids)
+        if doubt is not None and call.tool.effect.writes:
+            raise _Exit(
+                f"step {i} ({call.tool.name}) holds {doubt!r}: the id of then, or a number?"
+            )
         if arguments == call.arguments:
             return call
         try:
@@ -245,6 +252,14 @@ class Replay:
         then = {c.resource: c.after for c in recorded.writes}
         now = {c.resource: c.after for c in live.writes}
         if then != now:
-            odd = sorted(r for r in then.keys() | now.keys() if then.get(r) != now.get(r))
-            name = odd[0].removeprefix(FILE)
+            name = min(resource for resource, _ in then.items() ^ now.items()).removeprefix(FILE)
             raise _Exit(f"step {i} left {name} other than it did then", harmed=True)
+
+
+def _recorded(target: str, step: Step) -> bool:
+    """Whether the trace tells what a step found at a place that it declares to write."""
+    if target.startswith(FILE) and not step.is_error:
+        return any(c.resource == target for c in step.footprint.writes)
+    if target.startswith((FILE, TREE)):
+        return target in {*step.footprint.reads, *(c.resource for c in step.footprint.writes)}
+    return True

@@ -58,7 +58,9 @@ _TIMES = (
     ),
 )
 _EPOCH = re.compile(r"(?<![\d.])1\d{9}(?:\d{3}){0,3}(?!\d)")
-_HINT = re.compile(rf"20\d\d|\d:\d\d|1\d{{9}}|\d[./-]\d\d?[./-]\d|{'|'.join(_MONTHS)}|day\b", re.I)
+# Most texts hold none: these are quick to look for.
+_HINT = re.compile(r"[0-9](?:(?<=2)0[0-9]{2}|:[0-9]{2}|(?<=1)[0-9]{9}|[./-][0-9]{1,2}[./-][0-9])")
+_NAMES = ("day", *_MONTHS)
 
 
 class Unit(Enum):
@@ -110,7 +112,8 @@ def moments(text: str, near: datetime | None = None) -> Iterator[Moment]:
         text: Any text.
         near: Only those that may have come from a clock that said this.
     """
-    if _HINT.search(text):
+    folded = text.casefold()
+    if _HINT.search(text) or any(name in folded for name in _NAMES):
         for moment in (*_dates(text), *_parts_of_dates(text), *_times(text)):
             if near is None or _may_come_from(moment.meaning, near):
                 yield moment

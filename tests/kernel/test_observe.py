@@ -199,11 +199,13 @@ def test_a_path_that_cannot_be_is_absent(cwd: Path, observer: Observer, name: st
 
 
 def test_only_local_writes_that_were_looked_at_are_fully_observed() -> None:
-    seen = Footprint(reads={"tree:/a": "ab"})
+    seen = Footprint(reads={"tree:/a": "ab"}, undoable=True)
+    too_large = Footprint(reads={"tree:/a": "ab"})
     for effect, print_, expected in (
         (Effect.READ, Footprint(), True),
         (Effect.OPEN_READ, Footprint(), True),
         (Effect.WRITE, seen, True),
+        (Effect.WRITE, too_large, False),
         (Effect.WRITE, Footprint(), False),
         (Effect.WRITE, Footprint(reads={"file:/a": "ab"}), False),
         (Effect.EXTERNAL, seen, False),

@@ -80,6 +80,8 @@ def test_a_file_below_a_folder_is_the_same_file_below_the_other_ones(
         ("gcc -I/home/alice/work/include", "gcc -I$CWD/include"),
         ("/home/alice/work/a.py:12: error", "$CWD/a.py:12: error"),
         ("/home/alice/work/../x", "$CWD/../x"),
+        ("curl -d @/tmp/x; (/tmp/y)", "curl -d @$TMP/x; ($TMP/y)"),
+        ("#!/home/alice/bin/x", "#!$HOME/bin/x"),
     ],
 )
 def test_folders_are_named(text: str, stored: str) -> None:

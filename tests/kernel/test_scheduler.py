@@ -137,8 +137,8 @@ async def test_a_waiter_cancelled_while_the_slot_comes_free_ends_as_cancelled() 
     runs.start("a")
     runs.start("b")
     await runs.settle()
-    runs.tasks["b"].cancel()
     runs.tasks["a"].cancel()
+    runs.tasks["b"].cancel()
     for name in "ab":
         with pytest.raises(asyncio.CancelledError):
             await runs.tasks[name]

@@ -78,6 +78,25 @@ def test_time_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert watchdog.left_s == 0.0
 
 
+def test_the_wait_before_the_start_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    watchdog = Watchdog(Bounds(wall_s=10))
+    now = 150.0
+    watchdog.start()
+    assert watchdog.left_s == 10.0
+    watchdog.before_call()
+
+
+def test_the_calls_that_are_left_are_told() -> None:
+    watchdog = Watchdog(Bounds(calls=2))
+    left = []
+    for _ in range(2):
+        left.append(watchdog.calls_left)
+        watchdog.before_call()
+    assert [*left, watchdog.calls_left] == [2, 1, 0]
+
+
 def test_a_stopped_run_stays_stopped_for_the_first_reason() -> None:
     watchdog = Watchdog(Bounds())
     first = watchdog.stop("the user cancelled it")

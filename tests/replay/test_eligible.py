@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmos.replay.eligible import LOWEST_STANDING, Situation, refusals
-from llmos.values import Effect, Footprint, Step, Trace, Verdict
+from llmos.replay.eligible import EXAMPLE, LOWEST_STANDING, Situation, refusals
+from llmos.values import Change, Effect, Footprint, Step, Trace, Verdict
 
 NOW = datetime(2026, 3, 2, 9, 7, tzinfo=UTC)
 HERE = Situation(NOW + timedelta(days=1), {"Read": "r1", "Write": "w1", "mail": "m1", "Web": "o1"})
@@ -20,6 +20,7 @@ READ = Step("Read", {}, "text", effect=Effect.READ)
 OPEN = Step("Web", {}, "text", effect=Effect.OPEN_READ)
 WRITE = Step("Write", {}, "ok", effect=Effect.WRITE, footprint=Footprint(undoable=True))
 LASTING = replace(WRITE, footprint=Footprint(undoable=False))
+CHANGE = Change("file:/a", None, "ab")
 SEND = Step("mail", {}, "sent", effect=Effect.EXTERNAL)
 
 
@@ -73,6 +74,36 @@ def test_lasting_and_external_writes_need_somebody_who_vouches(verdict: Verdict)
 
 def test_an_external_write_that_failed_is_not_repeated_even_if_confirmed() -> None:
     assert "failed" in why(replace(SEND, is_error=True), SEND, verdict=Verdict.CONFIRMED)
+
+
+FAILED = replace(WRITE, is_error=True, footprint=Footprint(writes=(CHANGE,), undoable=True))
+
+
+def test_a_run_whose_writes_all_failed_did_nothing_worth_repeating() -> None:
+    for verdict in (Verdict.VERIFIED, Verdict.CONFIRMED, Verdict.COMPLETED):
+        assert "none of its writes" in why(READ, FAILED, FAILED, verdict=verdict)
+
+
+def test_a_run_that_ended_with_a_failed_write_needs_somebody_who_vouches() -> None:
+    assert "last write failed" in why(WRITE, FAILED)
+    assert why(WRITE, FAILED, verdict=Verdict.CONFIRMED) == ""
+    assert why(FAILED, WRITE) == "", "a failure that was mended is a part of the way"
+
+
+def test_what_was_done_after_an_example_on_trust_is_not_followed() -> None:
+    assert "example" in why(WRITE, source=f"{EXAMPLE}01ARZ3NDEKTSV4RRFFQ69G5FAV")
+
+
+@pytest.mark.parametrize("named", ["/work/a", "~/a"])
+def test_a_goal_that_names_its_folder_means_that_very_folder(
+    named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/work")
+    goal = f"Tidy {named} up"
+    elsewhere = replace(HERE, cwd="/work/b")
+    assert "names the folder" in why(WRITE, goal=goal, cwd="/work/a", here=elsewhere)
+    assert why(WRITE, goal=goal, cwd="/work/a", here=replace(HERE, cwd="/work/a")) == ""
+    assert why(WRITE, goal="Tidy up", cwd="/work/a", here=elsewhere) == ""
 
 
 def test_an_answer_that_nothing_guards_goes_to_the_model() -> None:

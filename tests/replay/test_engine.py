@@ -326,3 +326,30 @@ async def test_a_command_is_not_replayed_where_another_file_has_changed(
     assert result.side_exit is not None
     assert "b.txt" in result.side_exit.reason
     assert result.side_exit.committed == ()
+
+
+async def test_a_write_that_holds_an_old_small_id_where_it_may_be_a_number_is_not_made(
+    make_os: MakeOS,
+) -> None:
+    numbers = itertools.count(1)
+    said: list[str] = []
+
+    @tool(effects="write", name="ticket.open", ids=["ticket"], undo=lambda arguments, result: None)
+    def open_ticket() -> dict[str, int]:
+        """Open a ticket."""
+        return {"ticket": next(numbers)}
+
+    @tool(effects="write", name="chat.say", undo=lambda arguments, result: None)
+    def say(text: str) -> str:
+        """Say something."""
+        said.append(text)
+        return "said"
+
+    trace = recording("Open one", ("ticket.open", {}), ("chat.say", {"text": "I opened 1"}))
+    os = await make_os([trace], plugins=[open_ticket, say])
+    await os.execute(trace.goal)
+    os = await make_os(processor=None, plugins=[open_ticket, say])
+    result = await os.execute(trace.goal)
+    assert result.side_exit is not None
+    assert result.side_exit.step == 1
+    assert said == ["I opened 1"]

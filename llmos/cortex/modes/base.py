@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from llmos.errors import LLMOSError
 from llmos.kernel.envelope import Envelope
@@ -27,6 +28,8 @@ from llmos.values import (
     Usage,
     Verdict,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ async def think(task: Task, mode: Mode, context: Context) -> Outcome:
     processor = task.processor()
     async with task.envelope.open(task.limits.max_cost_usd, processor) as allowed:
         work = _Work(task, processor, replace(task.limits, max_cost_usd=allowed))
-        await _within_wall_clock(task.watchdog, work.run(context))
+        await within_wall_clock(task.watchdog, work.run(context))
         if work.done is not None:
             await task.envelope.settle(work.done.cost_usd)
     return work.outcome(mode)
@@ -138,12 +141,14 @@ def _nothing_done(done: Done, steps: Sequence[Step]) -> str:
     return ""
 
 
-async def _within_wall_clock(watchdog: Watchdog, work: Awaitable[None]) -> None:
+async def within_wall_clock(watchdog: Watchdog, work: Awaitable[T]) -> T | None:
+    """What ``work`` returns, or None when the watchdog had to end it."""
     try:
         async with asyncio.timeout(watchdog.left_s):
-            await work
+            return await work
     except TimeoutError:
         watchdog.stop(
             "the run took longer than its wall clock allows",
             "raise it: llmos config set run_wall_s SECONDS",
         )
+        return None

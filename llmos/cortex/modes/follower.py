@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llmos.cortex.modes.base import Outcome, Task
+from llmos.cortex.modes.base import Outcome, Task, within_wall_clock
 from llmos.cortex.modes.mixed import mix
 from llmos.errors import BugError, LLMOSError
 from llmos.replay.answer import dated
@@ -20,7 +20,11 @@ async def follow(task: Task) -> Outcome:
     source = f"replay:{trace.id}"
     if _unguarded(trace):
         return Outcome(Mode.FOLLOWER, Verdict.COMPLETED, dated(trace), source=source)
-    replayed = await Replay(trace, task.moved, task.calls, task.observer, task.blobs).run()
+    replay = Replay(trace, task.moved, task.calls, task.observer, task.blobs)
+    replayed = await within_wall_clock(task.watchdog, replay.run())
+    if replayed is None:
+        error = task.watchdog.stopped.message if task.watchdog.stopped else ""
+        return Outcome(Mode.FOLLOWER, Verdict.FAILED, error=error, source=source)
     if replayed.side_exit is None:
         return Outcome(
             Mode.FOLLOWER,
