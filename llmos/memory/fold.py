@@ -25,6 +25,7 @@ _FIRST_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*(?![\w/\\@=-]|[.:]\S)")
 _MARKS = re.compile("[\"'`“”„‘’‚«»‹›「」『』]")
 _QUOTED = r"""(?<!\w)(?:"[^"]*"|`[^`]*`|'(?!\s)(?:[^']|(?<=\w)'(?=\w))*'|“[^“”]*”|«[^«»]*»)(?!\w)"""
 _QUOTED += r"|(?<!\w)‘(?:[^‘’]|(?<=\w)’(?=\w))*’(?!\w)"
+_BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _QUOTED_OR_SPACE = re.compile(rf"{_QUOTED}|\s+")
 _QUOTED_OR_APOSTROPHE = re.compile(rf"{_QUOTED}|(?<=[^\W\d_])['’](?=[^\W\d_])")
 
@@ -63,8 +64,16 @@ def _drop_final(text: str) -> str:
 
 
 def _collapse(text: str) -> str:
-    """Replace each run of whitespace outside quotes by one space."""
-    return _QUOTED_OR_SPACE.sub(lambda m: " " if m.group().isspace() else m.group(), text)
+    """Replace each run of whitespace outside quotes by one space, but for line breaks.
+
+    In a goal of several lines they separate items, or are Python.
+    """
+
+    def one(m: re.Match[str]) -> str:
+        found = m.group()
+        return " " if found.isspace() and not _BREAK.search(found) else found
+
+    return _QUOTED_OR_SPACE.sub(one, text)
 
 
 def _clean_until(text: str) -> int:

@@ -226,7 +226,7 @@ class Replay:
     async def _renamed(self, i: int) -> Admitted:
         call = self._admitted[i]
         arguments = self._renames.apply(call.arguments, call.tool.ids)
-        doubt = self._renames.doubt(arguments, call.tool.ids)
+        doubt = self._renames.doubt(call.arguments, call.tool.ids)
         if doubt is not None and call.tool.effect.writes:
             raise _Exit(
                 f"step {i} ({call.tool.name}) holds {doubt!r}: the id of then, or a number?"

@@ -14,6 +14,7 @@ import pytest
 from llmos.kernel.checks import Check, Checked, run_check
 from llmos.values import Decision, Mode, RunResult, Usage, Verdict
 
+ROOT = Path(__file__).parents[2]
 RESULT = RunResult(
     "01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "Do it",
@@ -148,5 +149,5 @@ print(asyncio.run(hanging).passed)
 
 def test_a_function_that_hangs_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HANGING, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr

@@ -142,7 +142,10 @@ asyncio.run(main())
 @pytest.mark.parametrize("end", ["leaves", "is killed"])
 async def test_another_process_is_excluded_until_it(home: Path, end: str) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", CHILD, str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
     )
     assert child.stdin is not None and child.stdout is not None
     try:

@@ -108,7 +108,17 @@ def test_another_folder_with_the_same_beginning_is_not_the_working_directory(tex
 
 @pytest.mark.parametrize(
     "text",
-    ["/mnt/tmp/x", "x/tmp", "/var/tmp", "../tmp", "~/tmp", "http://h/tmp", "$x/tmp", "/tmpx"],
+    [
+        "/mnt/tmp/x",
+        "x/tmp",
+        "/var/tmp",
+        "../tmp",
+        "~/tmp",
+        "http://h/tmp",
+        "old (copy)/tmp",
+        "$x/tmp",
+        "/tmpx",
+    ],
 )
 def test_a_folder_further_down_a_path_is_left(text: str) -> None:
     assert HERE.relative(text) == text

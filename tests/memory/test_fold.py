@@ -178,3 +178,15 @@ def test_no_two_short_texts_with_one_space_more_in_quotes_are_equal() -> None:
 def test_a_long_goal_is_folded_in_linear_time(text: str) -> None:
     assert fold(text)
     assert len(goal_key(text)) == 64
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Remove these lines:\na b\nc", "Remove these lines:\na\nb c"),
+        ("Run if x:\n    y()\nz()", "Run if x:\n    y()\n    z()"),
+        ("Write a \nb", "Write a b"),
+    ],
+)
+def test_line_breaks_inside_a_goal_count(one: str, other: str) -> None:
+    assert fold(one) != fold(other)
