@@ -39,7 +39,7 @@ def rendered(live: Sequence[Step]) -> str:
     lines = ["Done again, step by step:"]
     for step in live:
         if step.effect.writes:
-            lines.append(f"- {step.tool}({_brief(step)})")
+            lines.append(f"- {step.tool}({brief(step)})")
     last = CallResult(live[-1].observation).text if live else ""
     cut = last if len(last) <= _SHOWN else f"{last[:_SHOWN]} …"
     return "\n".join([*lines, "", cut]).strip()
@@ -58,9 +58,10 @@ def dated(trace: Trace) -> str:
     return f"{trace.output}\n\n(answer of {trace.now:%Y-%m-%d %H:%M}, not checked since)"
 
 
-def _brief(step: Step) -> str:
+def brief(step: Step) -> str:
+    """What a step is about, short enough for one line."""
     for name in ("file_path", "command", "path", "url"):
         if name in step.arguments:
-            text = str(step.arguments[name])
+            text = " ".join(str(step.arguments[name]).split())
             return text if len(text) <= 80 else f"{text[:79]}…"
     return ", ".join(f"{k}={str(v)[:30]!r}" for k, v in list(step.arguments.items())[:3])

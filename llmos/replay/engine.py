@@ -15,7 +15,7 @@ from llmos.errors import PermissionDenied, UserError
 from llmos.kernel.admission import Admitted
 from llmos.kernel.observe import FILE, TREE, Look, Observer
 from llmos.kernel.syscalls import GuardFailed, RunCalls
-from llmos.replay.answer import answer, done_before
+from llmos.replay.answer import answer, brief, done_before
 from llmos.replay.compare import Mismatch, Renames, compare
 from llmos.replay.overlap import may_hoist
 from llmos.replay.world import World, targets, world_of
@@ -240,13 +240,14 @@ class Replay:
 
     def _compare(self, i: int, recorded: Step, live: Step, *, fresh: bool) -> None:
         tool = self._admitted[i].tool
+        what = f"step {i} ({tool.name} {brief(recorded)})"
         if recorded.is_error != live.is_error:
-            what = "failed" if live.is_error else "did not fail as it did then"
-            raise _Exit(f"step {i} ({tool.name}) {what}: {live.observation}", harmed=fresh)
+            how = "failed" if live.is_error else "did not fail as it did then"
+            raise _Exit(f"{what} {how}: {live.observation}", harmed=fresh)
         try:
             compare(tool, recorded.observation, live.observation, self._renames, fresh=fresh)
         except Mismatch as e:
-            raise _Exit(f"step {i} ({tool.name}) came back different: {e}", harmed=fresh) from e
+            raise _Exit(f"{what} came back different: {e}", harmed=fresh) from e
 
     def _compare_changes(self, i: int, recorded: Footprint, live: Footprint) -> None:
         then = {c.resource: c.after for c in recorded.writes}
