@@ -33,21 +33,25 @@ Paths are relative to the working directory.
 Each reply is one JSON object: {"tool": NAME, "arguments": {...}} or {"answer": TEXT}."""
 
 _RENAME = """\
-python3 - <<'END' && ls data
+set -e
+python3 - <<'END'
 from pathlib import Path
 for path in Path('data').glob('*.log'):
     path.rename(path.with_suffix('.old'))
-END"""
+END
+ls data"""
 
 _AGES = """\
-python3 - <<'END' && cat ages.txt
+set -e
+python3 - <<'END'
 import csv
 rows = list(csv.DictReader(open('people.csv')))
 oldest = max(rows, key=lambda row: float(row['age']))
 average = sum(float(row['age']) for row in rows) / len(rows)
 with open('ages.txt', 'w') as f:
     f.write(f"oldest: {oldest['name']}\\naverage: {average}\\n")
-END"""
+END
+cat ages.txt"""
 
 _GREET = """\
 def hello(name):

@@ -33,7 +33,7 @@ from llmos.values import (
 MAX_REPLY = 1_500
 """Tokens of one reply, whatever the limits allow: a small model that goes on is in a loop."""
 MAX_FAILED = 3
-"""Failed writing calls in a row after which the model may give up; before, it must go on."""
+"""Calls, from a failed write on, after which the model may give up; before, it must go on."""
 SHORTENED = 300
 """Characters kept of a result when the conversation no longer fits the context."""
 WARM = 0.7
@@ -80,7 +80,7 @@ class LocalRun:
         self._usage = Usage()
         self._replies = 0
         self._calls = 0
-        self._failed_writes = 0
+        self._since_failure = 0
         self._seen: set[str] = set()
         self._done_lines: list[str] = []
         self._shown: list[_Shown] = []
@@ -145,7 +145,7 @@ class LocalRun:
     async def _in_thread(self) -> Completion:
         """Run the engine in a thread; on cancel or at the deadline, stop it and wait for that."""
         stop = threading.Event()
-        schema = reply_schema(self._tools, may_answer=not 0 < self._failed_writes < MAX_FAILED)
+        schema = reply_schema(self._tools, may_answer=not 0 < self._since_failure < MAX_FAILED)
         work = asyncio.ensure_future(
             asyncio.to_thread(
                 self._engine.complete,
@@ -210,11 +210,13 @@ class LocalRun:
         yield ToolResult(name, call.tool, result.observation, result.is_error)
         writes = prompt.writes(call.tool, self._tools)
         self._note(call, result.text, result.is_error, writes)
-        if not result.is_error:
-            self._failed_writes = 0
-        elif writes and result.step is not None:
-            # A call that was refused is no reason to try another way to the same end.
-            self._failed_writes += 1
+        # A call that was refused is no reason to try another way to the same end.
+        failed = writes and result.is_error and result.step is not None
+        if writes and not result.is_error:
+            self._since_failure = 0
+        elif failed or self._since_failure:
+            # Looking around does not make up for it: the write is still to be done.
+            self._since_failure += 1
 
     def _note(self, call: Call, text: str, is_error: bool, writes: bool) -> None:
         if writes and not is_error:
