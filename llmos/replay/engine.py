@@ -120,9 +120,11 @@ class Replay:
         """Whether all targets are as the run left them, and the run left them changed."""
         world = world_of(self._trace, self._observer)
         if world is World.OTHER:
-            first, _ = targets(self._trace)
-            changed = (r for r in sorted(first) if self._observer.file_now(r) != first[r])
-            odd = next(changed, "a file")
+            first, last = targets(self._trace)
+            now = {resource: self._observer.file_now(resource) for resource in first}
+            if now == last:
+                raise _Exit("its files are as the run left them, but not all it did can be seen")
+            odd = next((r for r in sorted(first) if now[r] != first[r]), "a file")
             name = odd.removeprefix(FILE)
             raise _Exit(f"{name} is neither as it was before nor as the run left it")
         return world is World.AFTER

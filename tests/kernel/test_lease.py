@@ -39,7 +39,7 @@ class Inside:
 
 async def test_two_runs_in_one_folder_exclude_each_other(home: Path) -> None:
     inside = Inside()
-    leases = [Lease(home, Path("/work/a")) for _ in range(5)]
+    leases = [Lease(home, Path("/projects/a")) for _ in range(5)]
     await asyncio.gather(*(inside.visit(lease) for lease in leases for _ in range(3)))
     assert (inside.most, inside.times) == (1, 15)
 
@@ -47,15 +47,15 @@ async def test_two_runs_in_one_folder_exclude_each_other(home: Path) -> None:
 async def test_runs_in_other_folders_do_not(home: Path) -> None:
     async with (
         asyncio.timeout(5),
-        Lease(home, Path("/work/a")).held(),
-        Lease(home, Path("/work/b")).held(),
+        Lease(home, Path("/projects/a")).held(),
+        Lease(home, Path("/projects/b")).held(),
     ):
         pass
 
 
 async def test_the_holder_may_enter_again(home: Path) -> None:
-    lease, inside = Lease(home, Path("/work/a")), Inside()
-    other = Lease(home, Path("/work/a"))
+    lease, inside = Lease(home, Path("/projects/a")), Inside()
+    other = Lease(home, Path("/projects/a"))
     async with asyncio.timeout(5), lease.held():
         async with lease.held(), lease.held():
             pass
@@ -68,22 +68,22 @@ async def test_the_holder_may_enter_again(home: Path) -> None:
 
 
 async def test_two_tasks_of_one_run_exclude_each_other_too(home: Path) -> None:
-    lease, inside = Lease(home, Path("/work/a")), Inside()
+    lease, inside = Lease(home, Path("/projects/a")), Inside()
     await asyncio.gather(*(inside.visit(lease, turns) for turns in (1, 9, 2, 5)))
     assert (inside.most, inside.times) == (1, 4)
     # And nothing of it is left: another run gets in, alone.
-    other = Lease(home, Path("/work/a"))
+    other = Lease(home, Path("/projects/a"))
     await asyncio.gather(inside.visit(lease), inside.visit(other))
     assert inside.most == 1
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError])
 async def test_an_error_gives_it_back(home: Path, error: type[BaseException]) -> None:
-    lease = Lease(home, Path("/work/a"))
+    lease = Lease(home, Path("/projects/a"))
     with pytest.raises(error):
         async with lease.held(), lease.held():
             raise error
-    async with asyncio.timeout(5), Lease(home, Path("/work/a")).held():
+    async with asyncio.timeout(5), Lease(home, Path("/projects/a")).held():
         pass
 
 
@@ -105,7 +105,7 @@ def test_other_loops_in_other_threads_are_excluded(home: Path) -> None:
 
     def work() -> None:
         for _ in range(5):
-            asyncio.run(inside.visit(Lease(home, Path("/work/a"))))
+            asyncio.run(inside.visit(Lease(home, Path("/projects/a"))))
 
     threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:
@@ -118,7 +118,7 @@ def test_other_loops_in_other_threads_are_excluded(home: Path) -> None:
 def test_a_new_loop_does_not_stumble_over_an_old_one(home: Path) -> None:
     async def contend() -> None:
         inside = Inside()
-        leases = [Lease(home, Path("/work/a")) for _ in range(3)]
+        leases = [Lease(home, Path("/projects/a")) for _ in range(3)]
         await asyncio.gather(*map(inside.visit, leases))
         assert inside.times == 3
 
@@ -131,7 +131,7 @@ import asyncio, pathlib, sys
 from llmos.kernel.lease import Lease
 
 async def main():
-    async with Lease(pathlib.Path(sys.argv[1]), pathlib.Path("/work/a")).held():
+    async with Lease(pathlib.Path(sys.argv[1]), pathlib.Path("/projects/a")).held():
         print("in", flush=True)
         sys.stdin.read()
 
@@ -151,7 +151,7 @@ async def test_another_process_is_excluded_until_it(home: Path, end: str) -> Non
     try:
         assert child.stdout.readline() == b"in\n"
         inside = Inside()
-        waiting = asyncio.ensure_future(inside.visit(Lease(home, Path("/work/a"))))
+        waiting = asyncio.ensure_future(inside.visit(Lease(home, Path("/projects/a"))))
         await asyncio.sleep(0.05)
         assert inside.times == 0
         if end == "leaves":

@@ -353,3 +353,22 @@ async def test_a_write_that_holds_an_old_small_id_where_it_may_be_a_number_is_no
     assert result.side_exit is not None
     assert result.side_exit.step == 1
     assert said == ["I opened 1"]
+
+
+async def test_what_cannot_be_seen_keeps_a_job_from_being_already_done_and_is_named(
+    make_os: MakeOS, cwd: Path
+) -> None:
+    office = Office()
+    trace = recording(
+        "Write and tell",
+        ("Write", {"file_path": "a.txt", "content": "a"}),
+        ("unknown.write", {}),
+    )
+    os = await run_twice(make_os, trace, office)
+    office.log.clear()
+    os = await make_os(processor=None, plugins=office.tools())
+    result = await os.execute(trace.goal)
+    assert result.side_exit is not None
+    assert "not all it did can be seen" in result.side_exit.reason
+    assert (cwd / "a.txt").read_text() == "a"
+    assert office.log == []
