@@ -86,7 +86,12 @@ def test_everything_else_is_not_understood(line: str) -> None:
 words = st.text(alphabet="abc;&|$`'\"\\ \n\t#<>(){}!*~=[]", max_size=12)
 
 
-TOLD = """command_not_found_handle() { printf '%s\\x1f' "$@" >>"$TOLD"; printf '\\x1e' >>"$TOLD"; }
+# Commands of a pipeline run at once, so each is told by a single append.
+TOLD = """command_not_found_handle() {
+    local words
+    printf -v words '%s\\x1f' "$@"
+    printf '%s\\x1e' "$words" >>"$TOLD"
+}
 set -f
 """
 PIECES = ["a", "b", "f ", " ", " ", "'", '"', "''", ";", "&", "&&", "|", "||", "\n", "\t", "#", "*"]
