@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -241,3 +242,97 @@ journal = Table(
     Column("undone_at", String(27)),
 )
 """Pre-images of local writes, stored before the write."""
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("volume", String(8), nullable=False),  # user | team | system
+    Column("owner", String(64), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("current", String(64), nullable=False),  # digest of the version that counts
+    Column("pinned", Boolean, nullable=False),
+    Column("status", String(16), nullable=False),  # that of the current version, for the index
+    Column("created_at", String(27), nullable=False),
+    Column("updated_at", String(27), nullable=False),
+    UniqueConstraint("volume", "owner", "type", "name", name="artifacts_named_once"),
+    Index("artifacts_by_status", "volume", "owner", "type", "status", "updated_at"),
+    Index("artifacts_by_owner", "volume", "owner", "updated_at"),
+)
+"""What a volume holds, by name; what it is now is the version that `current` names."""
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("artifact_id", String(26), ForeignKey("artifacts.id"), primary_key=True),
+    Column("digest", String(64), primary_key=True),  # SHA-256 of content
+    Column("seq", Integer, nullable=False),  # from 1, within the artifact
+    Column("volume", String(8), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("content", Text, nullable=False),  # canonical JSON; code is its member "code"
+    Column("author", String(64), nullable=False),  # user id, or name of the cron
+    Column("created_at", String(27), nullable=False),
+    Column("parent", String(64)),  # digest it was made from; NULL: from nothing
+    Column("lineage", Text, nullable=False),  # JSON list of digests and trace ids
+    Column("note", Text, nullable=False),
+    Column(
+        "status", String(16), nullable=False
+    ),  # draft | shadowing | active | …: all that changes
+    UniqueConstraint("artifact_id", "seq", name="versions_counted_once"),
+    Index("versions_by_digest", "volume", "owner", "digest"),
+)
+"""Every content an artifact ever had. Rows are added; of a row only the status changes."""
+
+artifact_changes = Table(
+    "artifact_changes",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("artifact_id", String(26), nullable=False),
+    Column("digest", String(64), nullable=False),  # the version it is about
+    Column("volume", String(8), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("what", String(16), nullable=False),  # created | evolved | kept | status | …
+    Column("was", String(64), nullable=False),  # a digest for moves, a status for the rest
+    Column("now", String(64), nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("why", Text, nullable=False),
+    ForeignKeyConstraint(["artifact_id", "digest"], ["versions.artifact_id", "versions.digest"]),
+    Index("changes_by_artifact", "artifact_id", "seq"),
+    Index("changes_by_owner", "volume", "owner", "seq"),
+    sqlite_autoincrement=True,
+)
+"""Append-only: who changed which artifact when and why, every change of a status among it."""
+
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("volume", String(8), primary_key=True),
+    Column("owner", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("updated_at", String(27), nullable=False),
+)
+"""How far background work has come; moved in the transaction that stores what the work made."""
+
+usages = Table(
+    "usages",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("artifact_id", String(26), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("volume", String(8), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("trace_id", String(26)),  # NULL: told outside a run
+    Column("user_id", String(64), nullable=False),  # who used it, not whose it is
+    Column("at", String(27), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("tokens_saved", BigInteger, nullable=False),
+    Column("cost_saved_micro", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+    ForeignKeyConstraint(["artifact_id", "digest"], ["versions.artifact_id", "versions.digest"]),
+    Index("usages_by_artifact", "artifact_id", "at"),
+    Index("usages_by_trace", "trace_id"),
+)
+"""Append-only: every time an artifact was used or compared, and how that came out."""

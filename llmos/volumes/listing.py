@@ -1,0 +1,94 @@
+"""Lists and numbers of a volume; no content is read for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from llmos.store.schema import artifact_changes, artifacts, parse_stamp, versions
+from llmos.values import ArtifactType, Json
+from llmos.volumes.reading import artifact_from, in_place
+from llmos.volumes.records import Artifact, Change, Place, Status, What
+
+
+def listed(
+    conn: Connection,
+    place: Place,
+    type: ArtifactType | None,
+    status: Status | None,
+    limit: int,
+) -> list[Artifact]:
+    """The artifacts of a volume, the last changed first; None: of any type or status."""
+    query = select(artifacts).where(in_place(artifacts, place))
+    if type is not None:
+        query = query.where(artifacts.c.type == type.value)
+    if status is not None:
+        query = query.where(artifacts.c.status == status.value)
+    newest = (artifacts.c.updated_at.desc(), artifacts.c.id.desc())
+    rows = conn.execute(query.order_by(*newest).limit(limit)).all()
+    return [artifact_from(row) for row in rows]
+
+
+def changes(
+    conn: Connection, place: Place, artifact: Artifact | None, limit: int | None
+) -> list[Change]:
+    """What was changed in a volume, or of one artifact of it, the newest first."""
+    query = (
+        select(artifact_changes, artifacts.c.type, artifacts.c.name)
+        .join(artifacts, artifacts.c.id == artifact_changes.c.artifact_id)
+        .where(in_place(artifact_changes, place))
+        .order_by(artifact_changes.c.seq.desc())
+        .limit(limit)
+    )
+    if artifact is not None:
+        query = query.where(artifact_changes.c.artifact_id == artifact.id)
+    return [_change(row) for row in conn.execute(query).all()]
+
+
+def stats(conn: Connection, place: Place) -> dict[str, Json]:
+    """Numbers of a volume, as `Volume.get_stats` gives them."""
+    mine = in_place(artifacts, place)
+    kinds = (artifacts.c.type, artifacts.c.status, artifacts.c.pinned)
+    rows = conn.execute(select(*kinds, func.count()).where(mine).group_by(*kinds)).all()
+    by_type = {t.value: 0 for t in ArtifactType}
+    by_status = {s.value: 0 for s in Status}
+    pinned = 0
+    for type, status, is_pinned, count in rows:
+        by_type[type] += count
+        by_status[status] += count
+        pinned += count if is_pinned else 0
+    stored = select(func.count()).select_from(versions).where(in_place(versions, place))
+    return {
+        "volume": place.volume,
+        "owner": place.owner,
+        "artifacts": sum(by_type.values()),
+        "versions": conn.scalar(stored) or 0,
+        "pinned": pinned,
+        "by_type": by_type,
+        "by_status": by_status,
+    }
+
+
+def _change(row: Row[Any]) -> Change:
+    return Change(
+        row.seq,
+        row.artifact_id,
+        ArtifactType(row.type),
+        row.name,
+        row.digest,
+        What(row.what),
+        row.was,
+        row.now,
+        row.by,
+        parse_stamp(row.at),
+        row.why,
+    )
+
+
+def latest(c: Connection, place: Place) -> int:
+    """Number of the newest change in a volume; 0 if there was none."""
+    newest = select(func.max(artifact_changes.c.seq)).where(
+        artifact_changes.c.volume == place.volume, artifact_changes.c.owner == place.owner
+    )
+    return int(c.scalar(newest) or 0)

@@ -1,0 +1,114 @@
+"""`ReadableVolume`: reading what one user, one team or the system owns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from llmos.store import Store, Transaction
+from llmos.values import ArtifactType, Json
+from llmos.volumes import content, listing, reading
+from llmos.volumes.reading import Ref
+from llmos.volumes.records import Artifact, Change, Place, Status, Version, VolumeType
+
+T = TypeVar("T")
+
+
+class ReadableVolume:
+    """The artifacts of one owner, to read.
+
+    A version is named by its digest, by six or more of its first digits, or by its number. With
+    an open transaction as ``tx``, a method reads what is true inside it.
+
+    All methods raise `UserError` for a name or version that cannot be used or is not there, and
+    `IntegrityError` when what they read is not what was stored.
+
+    Args:
+        store: Where it is kept.
+        volume: ``user``, ``team`` or ``system``.
+        owner: Id of the user or team; ``system`` for the system's volume.
+
+    Raises:
+        UserError: There is no such type of volume, or the owner is not a usable name.
+    """
+
+    def __init__(self, store: Store, volume: VolumeType, owner: str) -> None:
+        self.place = Place(volume, owner)
+        self._store = store
+
+    def find(
+        self, type: ArtifactType, name: str, *, tx: Transaction | None = None
+    ) -> Artifact | None:
+        """The artifact of that name, or None."""
+        return self._read(tx, lambda c: reading.find(c, self.place, type, name))
+
+    def get(self, type: ArtifactType, name: str, *, tx: Transaction | None = None) -> Version:
+        """The current version, whatever its status: look at it before you use it."""
+        return self._read(tx, lambda c: reading.current(c, reading.get(c, self.place, type, name)))
+
+    def version(self, digest: str, *, tx: Transaction | None = None) -> Version:
+        """The version with this digest; the oldest, if several artifacts have that content."""
+        return self._read(tx, lambda c: reading.anywhere(c, self.place, digest))
+
+    def history(
+        self, type: ArtifactType, name: str, *, tx: Transaction | None = None
+    ) -> list[Version]:
+        """All versions, the oldest first."""
+        return self._read(tx, lambda c: reading.history(c, reading.get(c, self.place, type, name)))
+
+    def changes(self, type: ArtifactType, name: str, limit: int | None = None) -> list[Change]:
+        """Everything that was ever done to an artifact, the newest first."""
+        return self._store.read(
+            lambda c: listing.changes(c, self.place, reading.get(c, self.place, type, name), limit)
+        )
+
+    def get_recent_changes(self, limit: int = 10) -> list[Change]:
+        """What was done in the volume, the newest first."""
+        return self._store.read(lambda c: listing.changes(c, self.place, None, limit))
+
+    def edition(self) -> int:
+        """A number that is another one after every change in the volume."""
+        return self._store.read(lambda c: listing.latest(c, self.place))
+
+    def list_artifacts(
+        self, type: ArtifactType | None = None, status: Status | None = None, limit: int = 100
+    ) -> list[Artifact]:
+        """The artifacts of one type and status, or of all, the last changed first."""
+        return self._store.read(lambda c: listing.listed(c, self.place, type, status, limit))
+
+    def read_artifact(self, type: ArtifactType, name: str) -> str:
+        """The current version as people read it: sorted YAML, then the code as code."""
+        return content.render(self.get(type, name).content)
+
+    def diff(
+        self, type: ArtifactType, name: str, a: Ref | None = None, b: Ref | None = None
+    ) -> str:
+        """What changed from version ``a`` to ``b``, as a unified diff; ``""`` if nothing.
+
+        Args:
+            type: Kind of artifact.
+            name: Its name.
+            a: The older side; the version before ``b`` when left out, or nothing.
+            b: The newer side; the current one when left out.
+        """
+
+        def read(c: Connection) -> tuple[Version | None, Version]:
+            artifact = reading.get(c, self.place, type, name)
+            new = reading.version_from(reading.referred(c, artifact, b), artifact)
+            if a is None:
+                return reading.before(c, artifact, new.seq), new
+            return reading.version_from(reading.referred(c, artifact, a), artifact), new
+
+        old, new = self._store.read(read)
+        if old is None:
+            return content.diff({}, new.content, "nothing", new.label)
+        return content.diff(old.content, new.content, old.label, new.label)
+
+    def get_stats(self) -> dict[str, Json]:
+        """How much is there: numbers of artifacts, in all, by type and by status, and versions."""
+        return self._store.read(lambda c: listing.stats(c, self.place))
+
+    def _read(self, tx: Transaction | None, read: Callable[[Connection], T]) -> T:
+        return self._store.read(read) if tx is None else read(tx.conn)

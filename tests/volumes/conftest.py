@@ -1,0 +1,35 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from llmos.store import Store
+from llmos.volumes import Volume
+
+
+class Wall:
+    """A clock that goes on by a second whenever it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 2, 9, 7, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store.memory(Wall()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def volume(store: Store) -> Volume:
+    return Volume(store, "user", "alice")
