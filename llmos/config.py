@@ -53,6 +53,10 @@ class LLMOSConfig:
     """Largest number of files in a working directory that is snapshotted around ``Bash``."""
     snapshot_mb: int = 64
     """Largest size of a working directory, in MiB, that is snapshotted around ``Bash``."""
+    error_budget: float = 0.01
+    """Chance of being wrong up to which a learned tool runs without a model."""
+    learn_seconds: float = 10.0
+    """How long the search for one tool may take, in seconds."""
     answer_cache: bool = False
     """Give a recorded answer again even where nothing guards it, labelled with its date."""
 

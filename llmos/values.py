@@ -94,6 +94,8 @@ class Verdict(StrEnum):
 class Mode(StrEnum):
     """How a goal is executed."""
 
+    CRYSTALLIZED = "CRYSTALLIZED"
+    """A learned tool whose template the goal fits does it: zero tokens."""
     FOLLOWER = "FOLLOWER"
     """A trace of the same goal is replayed under guards: zero tokens."""
     MIXED = "MIXED"
@@ -243,6 +245,8 @@ class Trace:
     source: str = "run"
     """Where the trace came from: ``run``, ``replay:<trace id>``, ``learn``, ``import:<file>``."""
     error: str = ""
+    prefix: int = 0
+    """Steps that a replay or a learned tool had made before the model took over."""
     quarantined: bool = False
     """A refutation or a failed replay has taken the trace out of use."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,11 @@ from llmos.kernel.recorder import footprint_from
 from llmos.kernel.text import json_text, plain
 from llmos.memory.fold import fold, goal_key
 from llmos.store import Store, Transaction, new_id
-from llmos.store.schema import feedback, stamp, steps, traces
+from llmos.store.schema import events, feedback, stamp, steps, traces
 from llmos.values import Effect, EventType, Mode, Step, Trace, Usage, Verdict
+
+_BATCH = 400
+"""Ids in one query: SQLite takes at most 999 parameters."""
 
 REPLAY = "replay:"
 """Prefix of the source of a run that followed a trace; that trace's id comes after it."""
@@ -103,6 +106,47 @@ class Traces:
         if scope is not None:
             query = query.where(traces.c.volume == "user", traces.c.owner == scope.user_id)
         return [_trace(row, ()) for row in self._store.read(lambda c: c.execute(query).all())]
+
+    def touched(self, scope: Scope, since: int) -> tuple[list[str], int]:
+        """Runs that ended or were judged after an event, and the number of the newest event.
+
+        Args:
+            scope: Whose.
+            since: Number of an event; 0 for all.
+        """
+        kinds = (EventType.TASK_COMPLETED, EventType.ARTIFACT_CREATED, EventType.ARTIFACT_EVOLVED)
+        query = (
+            select(events.c.subject, events.c.seq)
+            .join(traces, traces.c.id == events.c.subject)
+            .where(
+                events.c.volume == "user",
+                events.c.owner == scope.user_id,
+                events.c.seq > since,
+                events.c.type.in_([k.value for k in kinds]),
+            )
+            .order_by(events.c.seq)
+        )
+        rows = self._store.read(lambda c: c.execute(query).all())
+        return list(dict.fromkeys(r.subject for r in rows)), max(
+            (r.seq for r in rows), default=since
+        )
+
+    def by_ids(self, ids: Iterable[str]) -> dict[str, Trace]:
+        """The traces with these ids, as they are stored; those that are not there are left out."""
+        found: dict[str, Trace] = {}
+        wanted = list(dict.fromkeys(ids))
+        for k in range(0, len(wanted), _BATCH):
+            part = wanted[k : k + _BATCH]
+            query = select(traces).where(traces.c.id.in_(part), traces.c.status == "done")
+            their = select(steps).where(steps.c.trace_id.in_(part)).order_by(steps.c.idx)
+            rows, step_rows = self._store.read(
+                lambda c, q=query, t=their: (c.execute(q).all(), c.execute(t).all())  # type: ignore[misc]
+            )
+            by_trace: dict[str, list[Row[Any]]] = {}
+            for row in step_rows:
+                by_trace.setdefault(row.trace_id, []).append(row)
+            found.update({r.id: _trace(r, by_trace.get(r.id, ())) for r in rows})
+        return found
 
     async def learn(self, given: Sequence[Trace], user_id: str, team_id: str | None) -> list[str]:
         """Store traces made elsewhere; returns their ids.
@@ -206,8 +250,16 @@ def _trace(row: Row[Any], step_rows: Sequence[Row[Any]]) -> Trace:
         check=row.check,
         source=row.source,
         error=row.error,
+        prefix=_prefix(row.decision),
         quarantined=row.quarantined,
     )
+
+
+def _prefix(decision: str) -> int:
+    if '"side_exit"' not in decision:
+        return 0
+    told = json.loads(decision).get("side_exit")
+    return int(told["committed"]) if isinstance(told, dict) else 0
 
 
 def _step(row: Row[Any]) -> Step:

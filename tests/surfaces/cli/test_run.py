@@ -130,7 +130,7 @@ def test_the_cost_of_a_run_can_be_bounded(cli: Cli, model: Model) -> None:
 def test_a_mode_that_is_none_is_an_error(cli: Cli) -> None:
     said = cli("run", "x", "--mode", "FAST")
     assert said.code == 2
-    assert "AUTO, FOLLOWER" in said.err
+    assert "AUTO, CRYSTALLIZED, FOLLOWER" in said.err
 
 
 def test_the_working_directory_can_be_named(cli: Cli, model: Model, tmp_path: Path) -> None:

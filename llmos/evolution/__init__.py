@@ -1,0 +1,1 @@
+"""How artifacts improve: recurring traces become verified, parameterised tools."""

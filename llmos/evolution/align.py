@@ -1,0 +1,146 @@
+"""Groups goals by wording and induces a template with typed slots for each group.
+
+Goals of one wording that still differ, though their slots are known, are aligned word by word, and
+where they differ becomes a slot too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+
+from llmos.evolution.masking import Masked, Span, entities, mask
+from llmos.evolution.slots import SlotSpec
+from llmos.evolution.templates import Template
+
+__all__ = ["Masked", "Span", "Wording", "entities", "mask", "merge"]
+
+_SIMILAR = 0.65
+"""Share of literal words that two wordings must have in common to be one."""
+
+_TOKENS = 300
+"""Words of a goal that are aligned with those of another; it takes time in their square."""
+
+_REGION = 4
+"""Words of a difference that may become a slot."""
+
+_REGIONS = 5
+"""Such differences between two goals."""
+
+_FREE = frozenset({"text", "word"})
+
+
+@dataclass
+class Wording:
+    """Goals that differ in their slots only."""
+
+    shown: Masked
+    """One of them, with the slots of all."""
+    goals: list[str] = field(default_factory=list)
+    """As `plain` gives them."""
+
+    def template(self) -> Template:
+        """The template, with slots ``s0 s1 …`` and what was seen at each.
+
+        One goal alone that could be read in two ways is its own template, without slots.
+        """
+        bare = self._bare()
+        # Of two slots side by side the first holds a word, in every goal alike.
+        bound = [found[0] for g in self.goals if (found := bare.match(g))]
+        slots = tuple(
+            SlotSpec(s.name, span.kind, frozenset(b[s.name] for b in bound))
+            for s, span in zip(bare.slots, self.shown.spans, strict=True)
+        )
+        template = Template(bare.literals, slots)
+        if len(set(self.goals)) == 1 and len(template.match(self.goals[0])) != 1:
+            return Template((_small(self.goals[0]),), ())
+        return template
+
+    def _bare(self) -> Template:
+        """With free slots that take anything, to find out what they hold."""
+        literals: list[str] = []
+        slots: list[SlotSpec] = []
+        at = 0
+        for i, span in enumerate(self.shown.spans):
+            literals.append(self.shown.goal[at : span.start])
+            slots.append(SlotSpec(f"s{i}", "any" if span.kind in _FREE else span.kind))
+            at = span.end
+        literals.append(self.shown.goal[at:])
+        return Template((_small(literals[0]), *literals[1:]), tuple(slots))
+
+    def add(self, masked: Masked, *, sealed: bool = False) -> bool:
+        """Take in a goal, making slots of small differences; whether that was possible.
+
+        Args:
+            masked: The goal.
+            sealed: Words that differ do not become a slot: they have proved to make a difference.
+        """
+        merged = merge(self.shown, masked)
+        if merged is None or (sealed and _words(merged) > _words(self.shown)):
+            return False
+        trial = Wording(merged, [*self.goals, masked.goal])
+        template = trial.template()
+        if any(len(template.match(g)) != 1 for g in trial.goals):
+            return False
+        self.shown, self.goals = merged, trial.goals
+        return True
+
+
+def _words(masked: Masked) -> int:
+    return sum(span.kind == "word" for span in masked.spans)
+
+
+def _small(text: str) -> str:
+    initial = text[:1].lower()
+    return initial + text[1:] if len(initial) == 1 else text
+
+
+Change = tuple[str, int, int, int, int]
+
+
+def merge(a: Masked, b: Masked) -> Masked | None:
+    """``a`` with slots where ``b`` differs, or None where they are different wordings."""
+    left, right = a.tokens(), b.tokens()
+    changes = _changes([k for k, _, _ in left], [k for k, _, _ in right])
+    if changes is None:
+        return None
+    kinds = {span.start: span.kind for span in a.spans}
+    others = {span.start: span.kind for span in b.spans}
+    spans: list[Span] = []
+    for tag, i1, i2, j1, j2 in changes:
+        if tag == "replace":
+            sides = [kinds.get(t[1]) for t in left[i1:i2]] + [
+                others.get(t[1]) for t in right[j1:j2]
+            ]
+            kind = "text" if "text" in sides else "word"
+            spans.append(Span(left[i1][1], left[i2 - 1][2], kind))
+            continue
+        for (_, start, end), (_, other, _) in zip(left[i1:i2], right[j1:j2], strict=True):
+            if start in kinds:
+                alike = kinds[start] == others[other]
+                spans.append(Span(start, end, kinds[start] if alike else "figure"))
+    return Masked(a.goal, tuple(spans))
+
+
+def _changes(left: Sequence[str], right: Sequence[str]) -> list[Change] | None:
+    """How to make one of the other, or None where too little is the same."""
+    if left == right:
+        return [("equal", 0, len(left), 0, len(right))]
+    longer = max(len(left), len(right))
+    # Most wordings differ in so many words that there is no need to look in what order they stand.
+    if longer > _TOKENS or (Counter(left) & Counter(right)).total() < longer - _REGION * _REGIONS:
+        return None
+    changes: list[Change] = list(SequenceMatcher(None, left, right, False).get_opcodes())
+    regions = [c for c in changes if c[0] != "equal"]
+    if len(regions) > _REGIONS or any(
+        tag != "replace" or max(i2 - i1, j2 - j1) > _REGION for tag, i1, i2, j1, j2 in regions
+    ):
+        return None
+    same = sum(_literals(left[i1:i2]) for tag, i1, i2, _, _ in changes if tag == "equal")
+    return changes if same >= _SIMILAR * max(_literals(left), _literals(right)) else None
+
+
+def _literals(keys: Sequence[str]) -> int:
+    return sum(not key.startswith("<") for key in keys)

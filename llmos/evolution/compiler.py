@@ -1,0 +1,292 @@
+"""The trace compiler: works through what is new in a user's traces and puts the tools it makes.
+
+A cycle reads only what has happened since the last one. What it made, what it knows and how far
+it has come are stored in one transaction, so that a cycle that dies has not been.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from llmos.errors import IntegrityError
+from llmos.evolution.emit import allowed_tools, emit, function_name, parameter_names
+from llmos.evolution.family import Family
+from llmos.evolution.learner import Learner
+from llmos.evolution.prove import Proof
+from llmos.evolution.state import family_json, learner_from, rest_json, trace_ids
+from llmos.evolution.tool import TOOL
+from llmos.kernel.places import Places
+from llmos.memory.traces import REPLAY, Scope, Traces
+from llmos.replay.eligible import EXAMPLE
+from llmos.store import Store, Transaction
+from llmos.values import ArtifactType, Effect, Json, Step, Trace, Verdict
+from llmos.volumes import Status, Volume, get_watermark, set_watermark
+
+_log = logging.getLogger(__name__)
+
+WATERMARK = "trace-compiler"
+
+
+@dataclass(frozen=True, slots=True)
+class LearnReport:
+    """What one cycle did."""
+
+    traces: int
+    """Good runs that were looked at for the first time."""
+    created: tuple[str, ...] = ()
+    evolved: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
+    unlearnt: tuple[tuple[str, int, str], ...] = ()
+    """Goals that there is no tool for: (wording, runs, why)."""
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Json]:
+        """The report as JSON."""
+        return {
+            "traces": self.traces,
+            "created": list(self.created),
+            "evolved": list(self.evolved),
+            "retired": list(self.retired),
+            "unlearnt": [{"goal": g, "runs": n, "reason": why} for g, n, why in self.unlearnt],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class Compiler:
+    """Learns from the traces of one user.
+
+    Args:
+        store: Where traces and tools are kept.
+        traces: The stored runs.
+        user_id: Whose.
+        seconds: Search time for one family of traces.
+        author: Who is said to have made the tools.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        traces: Traces,
+        user_id: str,
+        *,
+        seconds: float = 10.0,
+        author: str = "user-cron",
+    ) -> None:
+        self._store = store
+        self._traces = traces
+        self._scope = Scope(user_id)
+        self._volume = Volume(store, "user", user_id)
+        self._seconds = seconds
+        self._author = author
+        self._learner: Learner | None = None
+        self._at = -1
+        self._digests: dict[str, str] = {}
+        """Version of each family's tool that holds what is known of it."""
+
+    def learn(self, progress: Callable[[str], None] = lambda told: None) -> LearnReport:
+        """Learn from what is new; nothing new costs next to nothing.
+
+        Args:
+            progress: Told the goal that is being looked at.
+        """
+        began = time.perf_counter()
+        since, rest = self._stored()
+        ids, upto = self._traces.touched(self._scope, since)
+        if not ids:
+            return LearnReport(0, seconds=time.perf_counter() - began)
+        learner = self._current(since, rest)
+        learner.taken = {
+            a.name
+            for a in self._volume.list_artifacts(ArtifactType.TOOL, limit=100_000)
+            if a.name not in learner.families
+        }
+        fresh = self._take(learner, ids)
+        learner.learn(progress)
+        report = self._put(learner, upto)
+        learner.changed = set()
+        self._learner, self._at = learner, upto
+        unlearnt = (
+            *(
+                (str(g.template), len(g.traces), g.why or "too few good runs")
+                for g in learner.loose
+            ),
+            *((t.goal, 1, "the goal can be read in two ways") for t in learner.unreadable),
+        )
+        learner.unreadable = []
+        seconds = time.perf_counter() - began
+        return replace(report, traces=fresh, unlearnt=unlearnt, seconds=seconds)
+
+    # --- what is known -------------------------------------------------------------------------
+
+    def _stored(self) -> tuple[int, Mapping[str, Json] | None]:
+        text = self._store.read(lambda c: get_watermark(c, WATERMARK, self._volume.place))
+        if text is None:
+            return 0, None
+        kept = json.loads(text)
+        return kept["seq"], kept
+
+    def _current(self, since: int, rest: Mapping[str, Json] | None) -> Learner:
+        """The learner of the last cycle, from memory if it was this process that made it."""
+        if self._learner is not None and self._at == since:
+            return self._learner
+        if rest is None:
+            return Learner(self._seconds)
+        self._digests = dict(rest["families"])
+        # By digest: a person may have made another version the current one.
+        families = {}
+        for name, digest in rest["families"].items():
+            try:
+                families[name] = self._volume.version(digest).content
+            except IntegrityError as e:
+                # Nothing is built on what somebody changed behind the store's back.
+                _log.error("what was learnt as %s is given up: %s", name, e.message)
+        wanted = trace_ids(rest, *families.values())
+        stored = self._traces.by_ids(wanted)
+        traces = {i: as_learnt(t) for i, t in stored.items()}
+        return learner_from(rest, families, traces, seconds=self._seconds)
+
+    def _take(self, learner: Learner, ids: Iterable[str]) -> int:
+        fresh = 0
+        for trace in self._traces.by_ids(ids).values():
+            if trace.source.startswith(TOOL) and trace.verdict is Verdict.REFUTED:
+                learner.refute(trace.source.removeprefix(TOOL).partition("@")[0])
+                continue
+            known = learner.knows(trace.id)
+            if known and not teaches(trace):
+                learner.forget(trace.id)
+            elif not known and teaches(trace):
+                learner.add(as_learnt(trace))
+                fresh += 1
+        return fresh
+
+    # --- what is made --------------------------------------------------------------------------
+
+    def _put(self, learner: Learner, upto: int) -> LearnReport:
+        contents = {
+            name: content_of(name, learner.families[name], learner.proofs[name])
+            for name in sorted(learner.changed & learner.families.keys())
+        }
+        digests = dict(self._digests)
+        created: list[str] = []
+        evolved: list[str] = []
+        retired: list[str] = []
+
+        def write(tx: Transaction) -> None:
+            for name, (content, lineage) in contents.items():
+                known = self._volume.find(ArtifactType.TOOL, name, tx=tx)
+                version = self._volume.put(
+                    tx,
+                    ArtifactType.TOOL,
+                    name,
+                    content,
+                    author=self._author,
+                    lineage=lineage,
+                    note=f"explains {content['proof']['runs']} runs",
+                    status=Status.ACTIVE,
+                    automatic=True,
+                )
+                digests[name] = version.digest
+                now = self._volume.find(ArtifactType.TOOL, name, tx=tx)
+                if now is not None and now.current == version.digest:
+                    (evolved if known else created).append(name)
+            for name in sorted(learner.retired):
+                old = self._volume.find(ArtifactType.TOOL, name, tx=tx)
+                if old is not None and not old.status.out_of_use:
+                    retired.append(name)
+                    why = "runs contradict it"
+                    self._volume.set_status(
+                        ArtifactType.TOOL,
+                        name,
+                        Status.QUARANTINED,
+                        author=self._author,
+                        why=why,
+                        tx=tx,
+                    )
+            families = {n: digests[n] for n in sorted(learner.families)}
+            kept = {"seq": upto, "families": families, **rest_json(learner)}
+            place = self._volume.place
+            set_watermark(tx, WATERMARK, place, json.dumps(kept, ensure_ascii=False))
+
+        self._store.write(write)
+        self._digests = digests
+        return LearnReport(0, tuple(created), tuple(evolved), tuple(retired))
+
+
+def teaches(trace: Trace) -> bool:
+    """Whether a run is good enough to learn from: vouched for, or good and all of it undoable."""
+    if not trace.verdict.good or trace.quarantined or "redacted" in trace.tools.values():
+        return False
+    if trace.source.startswith((REPLAY, TOOL, EXAMPLE)) and not trace.verdict.evidence:
+        return False
+    if trace.source.startswith((REPLAY, TOOL)) or not trace.steps or trace.context_digest:
+        return False
+    if any(s.effect.writes for s in trace.steps[: trace.prefix]):
+        return False
+    if trace.verdict.evidence:
+        return True
+    return all(s.footprint.undoable for s in trace.steps if s.effect.writes)
+
+
+def as_learnt(trace: Trace) -> Trace:
+    """A stored run as the learner takes it: its own way, and the goal's folders named as in it."""
+    goal = Places.of(Path(trace.cwd)).relative(trace.goal) if trace.cwd else trace.goal
+    return replace(trace, goal=goal, steps=own_way(trace))
+
+
+def own_way(trace: Trace) -> tuple[Step, ...]:
+    """The steps that make up the way a model went.
+
+    Without what failed: wrong tries are no part of the way. Without what a replay or a tool had
+    looked at before the model took over, if the model looked at it again itself.
+    """
+    steps = trace.steps[trace.prefix :]
+    before = trace.steps[: trace.prefix]
+    again = any(b.tool == s.tool and b.arguments == s.arguments for b in before for s in steps)
+    return tuple(s for s in (steps if again else trace.steps) if not s.is_error)
+
+
+def content_of(name: str, family: Family, proof: Proof) -> tuple[dict[str, Json], list[str]]:
+    """The content of a tool's version, and its lineage: ids of the traces it was made from."""
+    function = function_name(name)
+    slots = list(family.slots)
+    traces = family.traces
+    tools = sorted(allowed_tools(family.program))
+    digests = {t: d for trace in traces for t, d in trace.tools.items() if t in tools}
+    content = {
+        **family_json(family, proof),
+        "code": emit(
+            family.program,
+            name=function,
+            parameters=slots,
+            docstring=_docstring(family, proof),
+        ),
+        "function": function,
+        "parameters": dict(parameter_names(slots)),
+        "tools": {t: digests.get(t, "") for t in tools},
+        "effects": _effects(traces),
+        "cost_usd": sum(t.cost_usd for t in traces),
+        "tokens": sum(t.usage.total_tokens for t in traces),
+    }
+    return content, [t.id for t in traces if t.id]
+
+
+def _effects(traces: Iterable[Trace]) -> dict[str, Json]:
+    effects: dict[str, Effect] = {}
+    for trace in traces:
+        effects.update({s.tool: s.effect for s in trace.steps})
+    return {tool: effect.value for tool, effect in sorted(effects.items())}
+
+
+def _docstring(family: Family, proof: Proof) -> str:
+    wordings = "\n".join(f"    {template}" for template in family.templates)
+    branches = len([way for way in proof.ways if way]) or 1
+    return (
+        f"Learnt from {proof.runs} runs.\n\nGoals:\n{wordings}\n\n"
+        f"Proof: reproduces all {proof.runs} runs, in {branches} set(s) of writes; said "
+        f"{proof.agreed} later runs before seeing them, and was wrong of {proof.disagreed}."
+    )

@@ -1,0 +1,169 @@
+"""When a branch is taken: conditions that are true in the traces that took it and in no other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from llmos.evolution.ir import Call, Expr, Now, Seen, Slot, call, const, parts, size
+from llmos.evolution.pool import AGGREGATES, Pool
+from llmos.evolution.rows import Rows
+
+_MOST = 400
+_MEANINGS = ("number", "minutes", "days", "day", "time_on", "mapped")
+_OPS = (">", "<", ">=", "<=")
+
+
+Said = tuple[Expr, list[bool]]
+"""A condition, and whether it is true in each trace."""
+
+
+def conditions(pool: Pool, rows: Sequence[Rows]) -> list[Said]:
+    """Conditions that can be said at a place, those that abstain in some trace left out."""
+    found: dict[Expr, list[bool]] = {}
+    for collection in rows:
+        segments = [collection.segment(i) for i in range(len(pool.envs))]
+        found[call("exists", collection.expr)] = [bool(s) for s in segments]
+        for atom in collection.atoms:
+            over = call("exists", atom.over(collection.expr))
+            found[over] = [bool(atom.bits & s) for s in segments]
+    told = {c.expr for c in rows}
+    for expr in (*_emptiness(pool, told), *_all(pool)):
+        values = pool.values(expr)
+        if values is not None:
+            found[expr] = [bool(v) for v in values]
+    return list(found.items())
+
+
+def explain(said: Sequence[Said], taken: Sequence[bool]) -> tuple[Expr, ...]:
+    """The conditions, or their opposites, that are true exactly where a branch was taken."""
+    wanted = list(taken)
+    opposite = [not t for t in taken]
+    found: list[Expr] = []
+    for expr, truth in said:
+        if truth == wanted:
+            found.append(expr)
+        elif truth == opposite:
+            found.append(call("negated", expr))
+    return tuple(sorted(found, key=size)[:_MOST])
+
+
+def telling(found: Sequence[Expr], idle: Collection[str]) -> tuple[Expr, ...]:
+    """Those that look at the most of some slots: what a goal says is there to be looked at.
+
+    Args:
+        found: Conditions or collections.
+        idle: Slots that vary and that nothing else looks at.
+    """
+    counts = [len(_looked_at(e) & set(idle)) for e in found]
+    most = max(counts, default=0)
+    return tuple(e for e, n in zip(found, counts, strict=True) if n == most)
+
+
+def _emptiness(pool: Pool, told: Collection[Expr]) -> Iterator[Expr]:
+    """Whether a read found anything, where it never found rows: a sentence stands for nothing."""
+    for node in pool.nodes:
+        found = call("rows", Seen(node))
+        if found not in told and all(isinstance(e.seen[node], (list, str)) for e in pool.envs):
+            yield call("exists", found)
+
+
+def likely(found: Sequence[Expr]) -> tuple[Expr, ...]:
+    """Without those that rest on a constant of the results, if others are left.
+
+    Few traces let many a constant tell the branches apart; what the goal, the clock or the
+    emptiness of a result says is seldom a coincidence.
+    """
+    sure = [e for e in found if grounded(e) or not any(_is_call(p, "where") for p in parts(e))]
+    return tuple(sure or found)
+
+
+def grounded(expr: Expr) -> bool:
+    """Whether a condition speaks of the goal or of the clock, not of results alone."""
+    return any(isinstance(p, (Slot, Now)) for p in parts(expr))
+
+
+def _looked_at(expr: Expr) -> set[str]:
+    """Slots whose meaning is used: figures, dates, directions; not texts that are compared."""
+    found = set()
+    for part in parts(expr):
+        if isinstance(part, Call) and part.function in _MEANINGS:
+            found |= {a.name for a in part.arguments if isinstance(a, Slot)}
+    return found
+
+
+def always(said: Sequence[Said]) -> tuple[Expr, ...]:
+    """What was so in every trace."""
+    found: list[Expr] = []
+    for expr, truth in said:
+        if all(truth):
+            found.append(expr)
+        elif not any(truth):
+            found.append(call("negated", expr))
+    return tuple(sorted(found, key=size)[:_MOST])
+
+
+def _all(pool: Pool) -> Iterator[Expr]:
+    yield from _figures(pool)
+    yield from _moments(pool)
+
+
+def _figures(pool: Pool) -> Iterator[Expr]:
+    thresholds: list[Expr] = [e for e in pool.slot_numbers if e.function == "number"]
+    counted = [e for e in pool.seen_numbers if _is_call(e, "count")]
+    measured: list[Expr] = [
+        e for e in pool.seen_numbers if isinstance(e, Call) and e.function in AGGREGATES
+    ]
+    for series in pool.series:
+        for threshold in thresholds:
+            for op in (*map(const, _OPS[:2]), *pool.polar):
+                yield call("ever", series, op, threshold)
+    for figure in [*measured, *counted]:
+        for threshold in thresholds:
+            yield from _compared(pool, figure, threshold)
+            if _is_call(figure, "growth"):
+                yield from _grown(pool, figure, threshold)
+    for i, one in enumerate(measured):
+        for two in measured[i + 1 :]:
+            if _alike(one, two):
+                yield from _compared(pool, one, two)
+    for single in pool.seen_numbers:
+        if _is_call(single, "number"):
+            for threshold in thresholds:
+                yield from _compared(pool, single, threshold)
+
+
+def _alike(one: Expr, two: Expr) -> bool:
+    """The same figure of two reads, or the two ends of one."""
+    assert isinstance(one, Call) and isinstance(two, Call)
+    return one.function == two.function or {one.function, two.function} == {"opening", "closing"}
+
+
+def _grown(pool: Pool, growth: Expr, threshold: Expr) -> Iterator[Expr]:
+    """Growth in the direction that the goal names, by more than the threshold."""
+    assert isinstance(growth, Call)
+    for polar in pool.polar:
+        yield call("moved", growth.arguments[0], polar, threshold)
+
+
+def _compared(pool: Pool, a: Expr, b: Expr) -> Iterator[Expr]:
+    for op in _OPS[:2]:
+        yield call("test", a, op, b)
+    for polar in pool.polar:
+        yield call("test", a, polar, b)
+
+
+def _moments(pool: Pool) -> Iterator[Expr]:
+    """A date of a result against the clock, or against a span before or after it."""
+    spans = [e for e in pool.slot_numbers if e.function == "days"]
+    against: list[Expr] = [Now(), call("midnight", Now()), *pool.days]
+    for span in spans:
+        for sign in (span, call("negative", span)):
+            against.append(call("shift", call("midnight", Now()), sign, 1440))
+    for at in pool.seen_moments:
+        for other in against:
+            for op in _OPS:
+                yield call("test", at, op, other)
+
+
+def _is_call(expr: Expr, function: str) -> bool:
+    return isinstance(expr, Call) and expr.function == function

@@ -1,0 +1,379 @@
+"""Keeps what was learnt up to date: traces come in, families come out."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from llmos.evolution.align import entities
+from llmos.evolution.columns import Observed, ToolHabits
+from llmos.evolution.family import Family, Group, akin, grow, solve
+from llmos.evolution.ir import Call, Const, parts
+from llmos.evolution.plan import Stop
+from llmos.evolution.prove import MINIMUM, Proof, prove, simplest
+from llmos.evolution.templates import Index, Template, plain
+from llmos.values import Json, Trace
+
+_OPEN = 3
+"""Different values that show an argument to be open: other goals may name them too."""
+
+
+_PROVEN = 4
+"""Good runs of a family whose words are taken to mean the same elsewhere."""
+
+_FILLERS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "to",
+        "of",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "with",
+        "my",
+        "me",
+        "i",
+        "can",
+        "you",
+        "please",
+        "and",
+        "is",
+        "it",
+    ]
+)
+"""Words that a name does without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to understand a goal."""
+
+    family: str
+    template: int
+    slots: dict[str, str]
+
+
+@dataclass
+class Learner:
+    """Incremental learning over one volume.
+
+    Attributes:
+        seconds: Search time for one family.
+    """
+
+    seconds: float = 10.0
+    families: dict[str, Family] = field(default_factory=dict)
+    proofs: dict[str, Proof] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    """Names that somebody else has given."""
+    retired: set[str] = field(default_factory=set)
+    """Names of families that were given up."""
+    loose: list[Group] = field(default_factory=list)
+    """Groups without a program."""
+    unreadable: list[Trace] = field(default_factory=list)
+    """Traces whose goal can be read in two ways: nothing is learnt from them."""
+    phrases: dict[str, str] = field(default_factory=dict)
+    """Words that made a difference in some goal are slots in every other: words to kind."""
+    times: list[float] = field(default_factory=list)
+    """Seconds that each search took."""
+    entities_of: dict[str, set[str]] = field(default_factory=dict)
+    """What goals said of each argument."""
+    observed: Observed = field(default_factory=Observed)
+    _fresh: list[Trace] = field(default_factory=list)
+    _index: Index = field(default_factory=Index)
+    _where: dict[int, tuple[str, int]] = field(default_factory=dict)
+    refuted: set[str] = field(default_factory=set)
+    """Families whose tool was said to be wrong since the last `learn`."""
+    changed: set[str] = field(default_factory=set)
+    """Families that the last `learn` changed or made."""
+
+    def add(self, trace: Trace) -> None:
+        """Take in a good trace; it is looked at with the next `learn`."""
+        self._fresh.append(trace)
+
+    def learn(self, progress: Callable[[str], None] = lambda told: None) -> None:
+        """Learn from what has come in since the last time."""
+        for trace in self._fresh:
+            self.observed.add(trace.steps)
+        meanings = self._meanings()
+        known = replace(self.observed.habits(), meanings=meanings)
+        touched: list[Group] = []
+        changed: set[str] = set()
+        fresh, self._fresh = self._fresh, []
+        for trace in fresh:
+            for place, words in entities(trace.goal, trace.steps):
+                self.entities_of.setdefault(place, set()).add(words)
+        for trace in fresh:
+            progress(trace.goal)
+            name = self._absorbed(trace, known)
+            if name is not None:
+                changed.add(name)
+                continue
+            group = self._filed(trace)
+            if all(group is not t for t in touched):
+                touched.append(group)
+        touched = self._refiled(touched)
+        changed |= self._explain(touched, known, progress) | self.refuted
+        self.refuted = set()
+        if self._meanings() != meanings:
+            # Words that one family explains may be what others lacked.
+            known = replace(known, meanings=self._meanings())
+            again = [g for g in self.loose if len(g.traces) > 1]
+            changed |= self._explain(again, known, progress)
+        self.changed |= changed
+        for name in self.changed & self.families.keys():
+            self._prove(name)
+        self.reindex()
+
+    def knows(self, trace_id: str) -> bool:
+        """Whether a trace is among those that were learnt from."""
+        return any(t.id == trace_id for t in self._traces())
+
+    def forget(self, trace_id: str) -> None:
+        """Leave out a trace that turned out to be wrong; its family is explained anew.
+
+        The family is gone where what is left does not make one.
+        """
+        known = self.observed.habits()
+        for group in self.loose:
+            _without(group, trace_id)
+        self.loose = [g for g in self.loose if g.traces]
+        for name, family in list(self.families.items()):
+            if not any([_without(g, trace_id) for g in family.groups]):
+                continue
+            groups = [g for g in family.groups if g.traces]
+            again, _ = solve(groups, known, seconds=self.seconds)
+            if again is not None:
+                self.families[name] = again
+                self.proofs[name] = prove(again.program, again.examples)
+            else:
+                del self.families[name], self.proofs[name]
+                self.retired.add(name)
+                self.loose += groups
+            self.changed.add(name)
+        self.reindex()
+
+    def refute(self, name: str) -> None:
+        """Count a run of a family's tool that somebody said was wrong: its trust starts over."""
+        family = self.families.get(name)
+        if family is not None:
+            family.disagreed += 1
+            family.agreed = 0
+            self.refuted.add(name)
+
+    def _meanings(self) -> tuple[Mapping[str, Json], ...]:
+        """What words stand for, as the families have it: one table for each kind of value."""
+        found: list[dict[str, Json]] = []
+        for family in self.families.values():
+            for table in _tables(family):
+                fitting = next((f for f in found if f.items() & table.items()), None)
+                if fitting is None:
+                    found.append(table)
+                elif all(fitting.get(k, v) == v for k, v in table.items()):
+                    fitting.update(table)
+        return tuple(found)
+
+    def _traces(self) -> Iterator[Trace]:
+        groups = [*self.loose, *(g for f in self.families.values() for g in f.groups)]
+        return (t for g in groups for t in g.traces)
+
+    def _prove(self, name: str) -> None:
+        """Look at a family's evidence; without a proof it is given up."""
+        family = self.families[name]
+        family.refresh()
+        try:
+            self.proofs[name] = prove(
+                family.program, family.examples, agreed=family.agreed, disagreed=family.disagreed
+            )
+        except Stop as e:
+            self._give_up(name, str(e))
+
+    def _give_up(self, name: str, why: str) -> None:
+        groups = self.families.pop(name).groups
+        self.proofs.pop(name, None)
+        self.retired.add(name)
+        for group in groups:
+            group.why = why
+        self.loose += groups
+
+    def parse(self, goal: str) -> list[Reading]:
+        """All readings of a goal."""
+        found = []
+        for name, template, bound in self._index.parse(goal):
+            found.append(Reading(name, self._where[id(template)][1], bound))
+        return found
+
+    # --- one trace -----------------------------------------------------------------------------
+
+    def _absorbed(self, trace: Trace, known: ToolHabits) -> str | None:
+        """The family that the trace is of, by a known wording or one that is nearly known."""
+        goal = plain(trace.goal)
+        alone = Group.of(trace, self.phrases)
+        if not alone.readable:
+            return None
+        for name, family in self.families.items():
+            for k, template in enumerate(family.templates):
+                if len(template.match(goal)) != 1:
+                    continue
+                if self._grown(name, k, trace, known):
+                    return name
+                # The tool knew the goal, and a good run did something else: that counts.
+                self.changed.add(name)
+        for name, family in self.families.items():
+            for k, group in enumerate(family.groups):
+                counts = family.agreed, family.disagreed
+                if akin(group, alone) and self._grown(name, k, trace, known):
+                    return name
+                family.agreed, family.disagreed = counts
+        return None
+
+    def _grown(self, name: str, k: int, trace: Trace, known: ToolHabits) -> bool:
+        """Take a trace into a group of a family, if all can still be explained."""
+        family = self.families[name]
+        group = family.groups[k]
+        before = group.copy()
+        if not group.take(trace, self.phrases):
+            return False
+        names = family.names[k]
+        if all(slot.name in names for slot in group.template.slots) and family.absorb(k, known):
+            return True
+        began = time.perf_counter()
+        again, _ = solve(family.groups, known, seconds=self.seconds)
+        self.times.append(time.perf_counter() - began)
+        if again is not None:
+            again.agreed, again.disagreed = family.agreed, family.disagreed
+            self.families[name] = again
+            return True
+        family.groups[k] = before
+        family.refresh()
+        return False
+
+    def _refiled(self, touched: list[Group]) -> list[Group]:
+        """File loose traces again where words were learnt that are slots in them too."""
+        groups = [*touched, *(g for f in self.families.values() for g in f.groups)]
+        new = {w: "word" for g in groups for w in g.phrases() if w not in self.phrases}
+        for names in self.entities_of.values():
+            if len(names) >= _OPEN:
+                new.update({w: "text" for w in names if w not in self.phrases and w not in new})
+        if not new:
+            return touched
+        self.phrases.update(new)
+        again = [t for g in self.loose for t in g.traces if any(p in t.goal for p in new)]
+        ids = {id(t) for t in again}
+        kept = [g for g in self.loose if not any(id(t) in ids for t in g.traces)]
+        rest = [t for g in self.loose if all(g is not k for k in kept) for t in g.traces]
+        self.loose = kept
+        filed = [g for g in touched if any(g is k for k in kept)]
+        for trace in rest:
+            group = self._filed(trace)
+            if all(group is not f for f in filed):
+                filed.append(group)
+        return [g for g in filed if any(g is k for k in self.loose)]
+
+    def _filed(self, trace: Trace) -> Group:
+        for group in self.loose:
+            if len(group.template.match(plain(trace.goal))) == 1 and group.take(
+                trace, self.phrases
+            ):
+                return group
+        for group in self.loose:
+            if group.take(trace, self.phrases):
+                for other in list(self.loose):
+                    if other is not group and group.join(other):
+                        self.loose.remove(other)
+                return group
+        group = Group.of(trace, self.phrases)
+        # A goal that can be read in two ways, even with what is known of it, teaches nothing.
+        if group.readable:
+            self.loose.append(group)
+        else:
+            self.unreadable.append(trace)
+        return group
+
+    # --- families ------------------------------------------------------------------------------
+
+    def _explain(
+        self, touched: Sequence[Group], known: ToolHabits, progress: Callable[[str], None]
+    ) -> set[str]:
+        changed: set[str] = set()
+        for group in sorted(touched, key=lambda g: -len(g.traces)):
+            if not any(group is g for g in self.loose):
+                continue
+            progress(group.traces[0].goal)
+            name = self._attached(group, known)
+            if name is None:
+                others = [g for g in self.loose if g is not group and akin(group, g)]
+                began = time.perf_counter()
+                family, why = grow(group, others, known, seconds=self.seconds)
+                self.times.append(time.perf_counter() - began)
+                if family is None:
+                    group.why = why
+                    if len(group.traces) > MINIMUM and (apart := group.split(self.phrases)):
+                        self.loose = [g for g in self.loose if g is not group] + apart
+                        changed |= self._explain(apart, known, progress)
+                    continue
+                name = self._new_name(family)
+                self.families[name] = family
+            own = {t.id for g in self.families[name].groups for t in g.traces}
+            self.loose = [g for g in self.loose if not any(t.id in own for t in g.traces)]
+            for other in list(self.loose):
+                if akin(group, other) and self.families[name].attach(other, known):
+                    self.loose.remove(other)
+            changed.add(name)
+        return changed
+
+    def _new_name(self, family: Family) -> str:
+        """A name made of the words that the wordings have in common."""
+        told = re.findall(r"[a-z0-9]+", str(family.templates[0]).lower())
+        slots = set(family.slots)
+        words = [w for w in told if w not in slots and w not in _FILLERS][:5] or ["job"]
+        base = "-".join(words)[:48].strip("-")
+        numbered = (base if k == 1 else f"{base}-{k}" for k in range(1, 10_000))
+        taken = {*self.families, *self.retired, *self.taken}
+        return next(n for n in numbered if n not in taken)
+
+    def _attached(self, group: Group, known: ToolHabits) -> str | None:
+        for name, family in self.families.items():
+            near = any(akin(group, g) for g in family.groups)
+            if (near or family.may_ask(group)) and family.attach(group, known):
+                return name
+        return None
+
+    def reindex(self) -> None:
+        """Make goals find the families as they are now."""
+        filed: dict[str, list[Template]] = {}
+        self._where = {}
+        for name, family in self.families.items():
+            filed[name] = family.templates
+            for k, template in enumerate(family.templates):
+                self._where[id(template)] = (name, k)
+        self._index = Index.of(filed)
+
+
+def _tables(family: Family) -> Iterator[dict[str, Json]]:
+    """Tables that choose a tool or a value in a family's simplest program."""
+    if len(family.examples) < _PROVEN:
+        return
+    for expr in simplest(family.program):
+        for part in parts(expr):
+            if isinstance(part, Call) and part.function == "mapped":
+                table = part.arguments[1]
+                if isinstance(table, Const) and all(
+                    isinstance(v, str) for v in table.value.values()
+                ):
+                    yield dict(table.value)
+
+
+def _without(group: Group, trace_id: str) -> bool:
+    """Take a trace out of a group; whether it was there."""
+    kept = [t for t in group.traces if t.id != trace_id]
+    if len(kept) == len(group.traces):
+        return False
+    group.reset(kept)
+    return True

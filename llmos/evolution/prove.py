@@ -1,0 +1,204 @@
+"""What must hold before a learned tool runs without a model: what its traces say of goals to come.
+
+The risk of serving is counted evidence, spike and slab: a candidate is exact with probability π of
+its class, else wrong at a uniformly distributed rate. After n clean agreements the chance that the
+next run is wrong is ((1−π)/((n+1)(n+2))) / (π + (1−π)/(n+1)).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from llmos.evolution.ir import Expr, Loop, Program, Read, Slot, parts
+from llmos.evolution.lexer import SENSES
+from llmos.evolution.plan import Request, rehearse
+from llmos.evolution.synthesize import Example
+from llmos.evolution.templates import Template
+from llmos.values import Json
+
+MINIMUM = 3
+"""Good traces without which nothing is served."""
+
+WAY_MINIMUM = 2
+"""Traces that must have made the same set of writes."""
+
+POLAR_MINIMUM = 3
+"""Traces that must hold a word of direction which the program does not look at."""
+
+UNANIMOUS = (49, 1)
+"""Starting point of π (Beta) where all candidates that fit the traces agree on every run."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The evidence of one tool."""
+
+    runs: int = 0
+    """Good traces that the program reproduces."""
+    agreed: int = 0
+    """Later runs of the model that did what the program said before it had seen them."""
+    disagreed: int = 0
+    """Later runs that did something else."""
+    used: frozenset[str] = frozenset()
+    """Slots that the simplest program looks at."""
+    seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """For each slot, what stood there, and in how many traces."""
+    together: tuple[Mapping[str, str], ...] = ()
+    """Slots that vary and are not looked at, as they stood together."""
+    repeats: tuple[tuple[str, str], ...] = ()
+    """Slots that always said what another one says: (slot, the other)."""
+    ways: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+    """Sets of writes that were made, and how often."""
+
+    @property
+    def risk(self) -> float:
+        """Chance that the next run is wrong, given that all candidates agree on it."""
+        good, bad = UNANIMOUS
+        exact = good / (good + bad + self.disagreed)
+        n = self.agreed
+        return ((1 - exact) / ((n + 1) * (n + 2))) / (exact + (1 - exact) / (n + 1))
+
+    def knows_way(self, sure: Collection[str], later: Collection[str] = ()) -> bool:
+        """Whether runs made just these writes together, more than one of them.
+
+        What a single run wrote may all be chance: its constants explain everything. That once
+        there was nothing to do is enough to do nothing again.
+
+        Args:
+            sure: Nodes of the writes that will be made.
+            later: Nodes of writes that may be made, which is known only after others.
+        """
+        return any(
+            n >= (WAY_MINIMUM if way else 1) and set(sure) <= set(way) <= {*sure, *later}
+            for way, n in self.ways.items()
+        )
+
+    def refusal(self, template: Template, slots: Mapping[str, str]) -> str | None:
+        """Why a goal is not served, or None. All of it is known before anything is called.
+
+        Args:
+            template: The template that the goal is of.
+            slots: What it says at the slots.
+        """
+        if self.runs < MINIMUM:
+            return f"only {self.runs} good runs, {MINIMUM} are needed"
+        idle: dict[str, str] = {}
+        for slot in template.slots:
+            value, seen = slots[slot.name], self.seen[slot.name]
+            if len(seen) > 1 and (slot.name in self.used or self._repeated(slot.name, slots)):
+                continue
+            if value not in seen:
+                return f"{value!r} was never seen there, and nothing explains it"
+            if len(seen) > 1:
+                idle[slot.name] = value
+                few = seen[value] < POLAR_MINIMUM and len({SENSES.get(w.lower(), w) for w in seen})
+                if slot.kind == "polar" and few > 1:
+                    return f"{value!r} turns things round, and nothing looks at it"
+        if idle and not any(all(t.get(n) == v for n, v in idle.items()) for t in self.together):
+            return "its words were not seen together"
+        return None
+
+    def _repeated(self, name: str, slots: Mapping[str, str]) -> bool:
+        return any(
+            one == name and slots.get(other, "").lower() == slots[name].lower()
+            for one, other in self.repeats
+        )
+
+    def as_json(self) -> dict[str, Json]:
+        """The proof as JSON."""
+        return {
+            "runs": self.runs,
+            "agreed": self.agreed,
+            "disagreed": self.disagreed,
+            "used": sorted(self.used),
+            "seen": {name: dict(counts) for name, counts in self.seen.items()},
+            "together": [dict(t) for t in self.together],
+            "repeats": [list(pair) for pair in self.repeats],
+            "ways": [[list(way), n] for way, n in sorted(self.ways.items())],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Proof:
+        """The proof that `as_json` wrote."""
+        return cls(
+            data["runs"],
+            data["agreed"],
+            data["disagreed"],
+            frozenset(data["used"]),
+            data["seen"],
+            tuple(data["together"]),
+            tuple((one, other) for one, other in data["repeats"]),
+            {tuple(way): n for way, n in data["ways"]},
+        )
+
+
+def prove(
+    program: Program, examples: Sequence[Example], *, agreed: int = 0, disagreed: int = 0
+) -> Proof:
+    """Look at what the traces of a tool hold.
+
+    Args:
+        program: What they all did.
+        examples: The traces.
+        agreed: Later runs that did what the program said.
+        disagreed: Those that did not.
+
+    Raises:
+        Stop: The program does not reproduce one of them.
+    """
+    used = frozenset(_used(program))
+    seen: dict[str, Counter[str]] = {}
+    for example in examples:
+        for name, value in example.slots.items():
+            seen.setdefault(name, Counter())[value] += 1
+    idle = [n for n, counts in seen.items() if len(counts) > 1 and n not in used]
+    together = {tuple((n, e.slots[n]) for n in idle if n in e.slots): None for e in examples}
+    ways = Counter(writes_of(rehearse(program, e.slots, e.now, e.steps)) for e in examples)
+    return Proof(
+        len(examples),
+        agreed,
+        disagreed,
+        used,
+        {name: dict(counts) for name, counts in seen.items()},
+        tuple(dict(t) for t in together),
+        tuple(_repeats(examples, idle, used)),
+        ways,
+    )
+
+
+def writes_of(made: Iterable[Request]) -> tuple[str, ...]:
+    """The nodes of the writes among some calls, each named once."""
+    return tuple(sorted({r.node for r in made if r.writes}))
+
+
+def _repeats(
+    examples: Sequence[Example], idle: Sequence[str], used: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    for name in idle:
+        own = [e for e in examples if name in e.slots]
+        for other in sorted(used):
+            if all(e.slots.get(other, "").lower() == e.slots[name].lower() for e in own):
+                yield name, other
+
+
+def _used(program: Program) -> Iterator[str]:
+    for expr in simplest(program):
+        yield from (p.name for p in parts(expr) if isinstance(p, Slot))
+
+
+def simplest(program: Program) -> Iterator[Expr]:
+    """The simplest candidate of every place."""
+    for node in program.nodes:
+        yield node.tool[0]
+        if isinstance(node, Read):
+            yield from (c[0] for c in node.arguments.values())
+            continue
+        shape = node.shapes[0]
+        yield from (c[0] for c in shape.arguments.values())
+        if isinstance(shape, Loop):
+            yield shape.rows[0]
+    for guard in program.guards.values():
+        yield from guard.conditions[:1]
+    yield from program.answer[:1]

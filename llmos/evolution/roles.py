@@ -1,0 +1,121 @@
+"""Names the slots of several wordings alike, by what they are used for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import count
+
+from llmos.evolution.lexer import DIRECTIONS, FIGURES
+from llmos.evolution.templates import SlotSpec, Template
+from llmos.values import Step
+
+_KINDS = {**dict.fromkeys([*FIGURES, "figure"], "number"), "text": "word"}
+
+
+def roles(
+    template: Template, bound: Sequence[Mapping[str, str]], runs: Sequence[Sequence[Step]]
+) -> dict[str, str]:
+    """The role of each slot: the argument that it becomes, or its kind.
+
+    Args:
+        template: One wording.
+        bound: Bindings of its goals.
+        runs: The steps of their traces.
+
+    Returns:
+        Slot name to role. A role is a name like ``title``, ``title_2`` or ``date``, given once.
+    """
+    taken: set[str] = set()
+    found: dict[str, str] = {}
+    for slot in template.slots:
+        counts: Counter[tuple[str, int]] = Counter()
+        for values, steps in zip(bound, runs, strict=True):
+            counts.update(set(_places(values[slot.name], steps)))
+        best = max(counts, key=lambda p: (counts[p], -p[1], p[0]), default=None)
+        sure = best is not None and counts[best] * 2 > len(runs)
+        name = f"{best[0]}{best[1] or ''}" if sure and best else _kind(slot)
+        found[slot.name] = _fresh(name, taken)
+        taken.add(found[slot.name])
+    return found
+
+
+def _places(value: str, steps: Sequence[Step]) -> Iterator[tuple[str, int]]:
+    """Arguments that hold a value: (name, how often the tool was called before)."""
+    wanted = _loose(value)
+    if not wanted:
+        return
+    before: Counter[str] = Counter()
+    for step in steps:
+        for name, given in step.arguments.items():
+            if isinstance(given, str) and _loose(given) == wanted:
+                yield _identifier(name), before[step.tool] if not step.effect.writes else 0
+        before[step.tool] += 1
+
+
+def _identifier(name: str) -> str:
+    return re.sub(r"\W+", "_", name)
+
+
+def _loose(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.replace("_", " ").lower()))
+
+
+def correspond(
+    known: Mapping[str, SlotSpec], template: Template, own: Mapping[str, str]
+) -> dict[str, str] | None:
+    """Names for the slots of a wording that fit those of a family.
+
+    Args:
+        known: Slots of the family.
+        template: The wording.
+        own: What `roles` says of it.
+
+    Returns:
+        Slot name of the wording to name in the family; None where they do not fit: too few
+        slots in common for both to mean the same.
+    """
+    left = dict(known)
+    names: dict[str, str] = {}
+    for slot in template.slots:
+        role = own[slot.name]
+        if role in left and _alike(left[role], slot):
+            names[slot.name] = role
+            del left[role]
+    for slot in template.slots:
+        if slot.name in names:
+            continue
+        name = next((n for n, s in left.items() if _fits(s, slot)), None)
+        if name is None:
+            name = _fresh(own[slot.name], {*known, *names.values()})
+        names[slot.name] = name
+        left.pop(name, None)
+    matched = len(set(names.values()) & set(known))
+    most = max(len(known), len(template.slots))
+    return names if matched * 3 >= most * 2 else None
+
+
+def _fits(known: SlotSpec, slot: SlotSpec) -> bool:
+    """Whether a slot may be one of another role: open ones only by a value in common."""
+    return _alike(known, slot) and (known.kind != "text" or _shared(known, slot))
+
+
+def _alike(a: SlotSpec, b: SlotSpec) -> bool:
+    return _kind(a) == _kind(b)
+
+
+def _kind(slot: SlotSpec) -> str:
+    if slot.kind == "polar":
+        compared = any(DIRECTIONS.get(w.lower()) and not w.endswith("st") for w in slot.seen)
+        return "direction" if compared else "order"
+    return _KINDS.get(slot.kind, slot.kind)
+
+
+def _shared(a: SlotSpec, b: SlotSpec) -> bool:
+    return bool({s.lower() for s in a.seen} & {s.lower() for s in b.seen})
+
+
+def _fresh(name: str, taken: Collection[str]) -> str:
+    numbered = (name if k == 1 else f"{name}_{k}" for k in count(1))
+    return next(n for n in numbered if n not in taken)

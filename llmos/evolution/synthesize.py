@@ -1,0 +1,538 @@
+"""From the traces of a family to the version space of the programs that do what they did."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from llmos.evolution import guards
+from llmos.evolution.columns import Block, Column, ToolHabits, align_columns, blocks
+from llmos.evolution.evaluate import Env
+from llmos.evolution.ir import (
+    Arguments,
+    Call,
+    Candidates,
+    Const,
+    Expr,
+    Guard,
+    Loop,
+    Node,
+    Now,
+    Paging,
+    Program,
+    Read,
+    Seen,
+    Shape,
+    Single,
+    Slot,
+    Write,
+    call,
+    every_candidate,
+    parts,
+    size,
+)
+from llmos.evolution.leaves import Explainer
+from llmos.evolution.pool import Pool, same
+from llmos.evolution.rows import Rows
+from llmos.values import Json, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One trace of a family: what its goal says at the slots, and what was done."""
+
+    slots: Mapping[str, str]
+    now: datetime
+    """Naive: the wall clock of the run."""
+    steps: tuple[Step, ...]
+    output: str = ""
+    conditional: bool = False
+    """The goal asks for something under a condition."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """What kind of text stands at each slot."""
+    wording: int = 0
+    """Number of the wording that its goal is of."""
+    many: bool | None = None
+    """The goal speaks of all of a kind (True), of one in a row (False), or of neither."""
+
+
+_ONE_SIDED = 6
+"""Runs without which a condition that always came out the same is not taken for understood."""
+
+_FEW = 10
+"""Traces up to which a branch may still be told by two conditions where one would do."""
+
+_SEVERAL = 4
+"""Writes of one kind that may be meant one by one; more are a loop."""
+
+
+class NoProgram(Exception):
+    """No program of the language does what the traces did; the message says what is unexplained."""
+
+
+class OutOfTime(NoProgram):
+    """The search took as long as it may."""
+
+
+@dataclass
+class _Place:
+    """A column on its way to be a node."""
+
+    id: str
+    column: Column
+
+
+@dataclass
+class _Search:
+    """One search for one program.
+
+    Nodes are explained from the first to the last: each may use what those before it have seen.
+    """
+
+    examples: Sequence[Example]
+    known: ToolHabits
+    deadline: float
+    envs: list[Env] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    guards: dict[str, Guard] = field(default_factory=dict)
+    classes: dict[frozenset[int], str] = field(default_factory=dict)
+    members: dict[str, frozenset[int]] = field(default_factory=dict)
+    """Traces that came by each node."""
+    _kept_at: int = -1
+    _pools: dict[tuple[int, ...], Pool] = field(default_factory=dict)
+    _rows: dict[int, list[Rows]] = field(default_factory=dict)
+    labels: dict[Expr, str] = field(default_factory=dict)
+
+    def run(self) -> Program:
+        """Explain everything.
+
+        Raises:
+            NoProgram: Something is not explained.
+        """
+        everyone = frozenset(range(len(self.examples)))
+        self.classes[everyone] = ""
+        self.envs = [Env(dict(e.slots), e.now) for e in self.examples]
+        cut = [blocks(e.steps, self.known) for e in self.examples]
+        columns = split_by_history(align_columns(cut))
+        for k, column in enumerate(columns):
+            self._check_time()
+            place = _Place(f"{'w' if column.writes else 'r'}{k}", column)
+            if column.writes:
+                self._write(place)
+            else:
+                self._read(place)
+        program = Program(tuple(self.nodes), self.guards, self._answer())
+        return self._with_hidden_guards(program)
+
+    # --- reads ---------------------------------------------------------------------------------
+
+    def _read(self, place: _Place) -> None:
+        here = sorted(place.column.cells)
+        guard = self._guard(frozenset(here))
+        firsts = [place.column.cells[i].first for i in here]
+        explainer = self._explainer(here)
+        tool = self._tool(explainer, firsts)
+        arguments = self._arguments(explainer, firsts, place.id)
+        paging, cap, content = self._paging(place)
+        self.nodes.append(Read(place.id, tool, arguments, guard, paging, cap, content))
+        self._saw(place, here)
+        for values in arguments.values():
+            if isinstance(values[0], Const) and isinstance(values[0].value, str):
+                self.labels[Seen(place.id)] = values[0].value
+
+    def _paging(self, place: _Place) -> tuple[Paging | None, int, bool]:
+        """How the read goes on, its cap, and whether traces were content with one full page."""
+        cells = place.column.cells.values()
+        tool = next(iter(cells)).first.tool
+        cap = self.known.caps.get(tool, 0)
+        full = [c for c in cells if isinstance(o := c.first.observation, list) and len(o) == cap]
+        if cap and full and all(len(cell.steps) == 1 for cell in full):
+            return None, cap, True
+        if not cap and tool in self.known.longest:
+            cap = max(self.known.longest[tool], 2) + 1
+        return self.known.paging.get(tool), cap, False
+
+    def _saw(self, place: _Place, here: Sequence[int]) -> None:
+        self.members[place.id] = frozenset(here)
+        for i in here:
+            self.envs[i].seen[place.id] = place.column.cells[i].observation
+
+    def _tool(self, explainer: Explainer, firsts: Sequence[Step]) -> Candidates:
+        found = explainer.explain([s.tool for s in firsts])
+        # A tool is named by the program or by a closed choice of the goal, never by free text.
+        found = tuple(e for e in found if isinstance(e, Const) or _is(e, "mapped"))
+        if not found:
+            raise NoProgram(f"which of {sorted({s.tool for s in firsts})} is called")
+        return found
+
+    def _arguments(self, explainer: Explainer, firsts: Sequence[Step], node: str) -> Arguments:
+        found: dict[str, Candidates] = {}
+        # Row by row: an id tells which row is meant, other values may come from the same row.
+        for name in firsts[0].arguments:
+            targets = [s.arguments[name] for s in firsts]
+            found[name] = self._leaf(explainer, targets, f"{node} {firsts[0].tool}.{name}")
+        return found
+
+    def _leaf(self, explainer: Explainer, targets: Sequence[Json], what: str) -> Candidates:
+        self._check_time()
+        found = explainer.explain(targets)
+        if not found:
+            raise NoProgram(f"the value of {what}, for example {str(targets[0])[:60]!r}")
+        return found
+
+    # --- writes --------------------------------------------------------------------------------
+
+    def _write(self, place: _Place) -> None:
+        here = sorted(place.column.cells)
+        lengths = {len(place.column.cells[i].steps) for i in here}
+        if len(lengths) == 1 and 1 < (k := next(iter(lengths))) <= _SEVERAL:
+            try:
+                return self._several(place, here, k)
+            except NoProgram:
+                pass
+        shapes, guard = self._shapes(place, here, lengths == {1})
+        firsts = [place.column.cells[i].first for i in here]
+        tool = self._tool(self._explainer(here), firsts)
+        self.nodes.append(Write(place.id, tool, shapes, guard))
+        self._saw(place, here)
+
+    def _shapes(
+        self, place: _Place, here: Sequence[int], once: bool
+    ) -> tuple[tuple[Shape, ...], str]:
+        """Once, or for every row of a collection; in a branch, or for no row where it is not."""
+        members = frozenset(here)
+        if members not in self.classes:
+            over = self._parent(members)
+            loop = self._loop(place, sorted(over)) if not self._means(False) else None
+            if loop is not None and self._means(True):
+                return (loop,), self.classes[over]
+            guard = self._soft_guard(here) if once or loop is None else None
+            if guard is None:
+                if loop is None:
+                    raise NoProgram(f"when or for which rows {place.id} is made")
+                return (loop,), self.classes[over]
+        shapes: list[Shape] = []
+        why: NoProgram = NoProgram(f"the rows that {place.id} is made for")
+        if once:
+            try:
+                firsts = [place.column.cells[i].first for i in here]
+                shapes.append(Single(self._arguments(self._explainer(here), firsts, place.id)))
+            except OutOfTime:
+                raise
+            except NoProgram as e:
+                why = e
+        rowless = shapes and not any(map(chooses_row, _simplest(shapes[0])))
+        single_meant = bool(shapes) and self._means(False)
+        inner = None if rowless or single_meant else self._loop(place, here)
+        if inner is not None:
+            shapes = [inner] if self._means(True) else [*shapes, inner]
+        if not shapes:
+            raise why
+        return tuple(shapes), self.classes[members]
+
+    def _several(self, place: _Place, here: Sequence[int], k: int) -> None:
+        """The same number of writes everywhere: each on its own, if no row of a list is needed."""
+        nodes: list[Node] = []
+        guard = self._guard(frozenset(here))
+        for j in range(k):
+            steps = [place.column.cells[i].steps[j] for i in here]
+            explainer = self._explainer(here)
+            arguments = self._arguments(explainer, steps, f"{place.id}_{j}")
+            if any(chooses_row(found[0]) for found in arguments.values()):
+                raise NoProgram("rows of a list")
+            tool = self._tool(explainer, steps)
+            nodes.append(Write(f"{place.id}_{j}", tool, (Single(arguments),), guard))
+        self.nodes += nodes
+        for j in range(k):
+            self.members[f"{place.id}_{j}"] = frozenset(here)
+            for i in here:
+                self.envs[i].seen[f"{place.id}_{j}"] = place.column.cells[i].steps[j].observation
+
+    def _loop(self, place: _Place, over: Sequence[int]) -> Loop | None:
+        runs: list[tuple[Step, ...]] = [
+            place.column.cells[i].steps if i in place.column.cells else () for i in over
+        ]
+        names = list(next(iter(place.column.cells.values())).first.arguments)
+        found: list[Expr] = []
+        arguments: Arguments | None = None
+        for rows in self._collections(self._pool(over)):
+            self._check_time()
+            chosen = next((c for name in names if (c := _chosen(rows, runs, name))), None)
+            if chosen is None:
+                continue
+            filters = guards.telling(rows.filters(chosen.bits), self._idle())
+            if filters and arguments is None:
+                arguments = self._row_arguments(rows, chosen, over)
+            if arguments is not None:
+                found += [call("flipped", e) if chosen.backwards else e for e in filters]
+        return Loop(tuple(sorted(found, key=size)), arguments) if found and arguments else None
+
+    def _row_arguments(self, rows: Rows, chosen: _Chosen, over: Sequence[int]) -> Arguments | None:
+        """What is written for one row, explained over the rows of all traces."""
+        envs: list[Env] = []
+        steps: list[Step] = []
+        for i, pairs in zip(over, chosen.pairs, strict=True):
+            for row, step in pairs:
+                env = self.envs[i]
+                envs.append(Env(env.slots, env.now, env.seen, row))
+                steps.append(step)
+        if not steps:
+            return None
+        pool = Pool(envs, self._nodes_of(over), self.labels, rows.fields)
+        explainer = Explainer(pool, [])
+        try:
+            return {
+                name: self._leaf(explainer, [s.arguments[name] for s in steps], f"a loop's {name}")
+                for name in steps[0].arguments
+            }
+        except OutOfTime:
+            raise
+        except NoProgram:
+            return None
+
+    # --- branches ------------------------------------------------------------------------------
+
+    def _parent(self, here: frozenset[int]) -> frozenset[int]:
+        above = [c for c in self.classes if here < c]
+        return min(above, key=len)
+
+    def _guard(self, here: frozenset[int]) -> str:
+        if here in self.classes:
+            return self.classes[here]
+        over = self._parent(here)
+        pool = self._pool(sorted(over))
+        collections = self._collections(pool)
+        taken = [i in here for i in sorted(over)]
+        found = guards.explain(guards.conditions(pool, collections), taken)
+        if len(taken) < _FEW or not any(map(guards.grounded, found)):
+            # Few traces fit many a single condition: two together must agree with it.
+            absent = [e for rows in collections for e in rows.paired([not t for t in taken])]
+            pairs = [e for rows in collections for e in rows.paired(taken)]
+            found += (*pairs, *(call("negated", e) for e in absent))
+        if not found:
+            raise NoProgram("when a branch is taken")
+        found = guards.telling(guards.likely(found), self._idle())
+        name = f"g{len(self.guards) + 1}"
+        self.guards[name] = Guard(found, (), self.classes[over])
+        self.classes[here] = name
+        return name
+
+    def _soft_guard(self, here: Sequence[int]) -> str | None:
+        try:
+            return self._guard(frozenset(here))
+        except OutOfTime:
+            raise
+        except NoProgram:
+            return None
+
+    def _with_hidden_guards(self, program: Program) -> Program:
+        """Reads that nothing uses, and conditions of which one outcome was seen, must agree too."""
+        used = _used(program)
+        unused = {r.id for r in program.reads() if r.guard == "" and r.id not in used}
+        one_sided = all(e.conditional for e in self.examples) and not _branches(program)
+        if one_sided and len(self.examples) < _ONE_SIDED:
+            raise NoProgram(
+                f"a condition of which only one outcome was seen, in {len(self.examples)} runs"
+            )
+        first = next(program.writes(), None)
+        if first is None or not (unused or one_sided):
+            return program
+        here = sorted(self.members.get(first.id, frozenset(range(len(self.examples)))))
+        pool = self._pool(here)
+        # What is asked before the first write can only speak of what was read before it.
+        later = {n.id for n in program.nodes[program.nodes.index(first) :]}
+        said = [
+            (e, t)
+            for e, t in guards.conditions(pool, self._collections(pool))
+            if _tells(e) and not _nodes(e) & later and (one_sided or _nodes(e) & unused)
+        ]
+        hidden = guards.always(said)
+        looked = {node for e in hidden for node in _nodes(e)}
+        dark = {n for n in unused if n not in later} - looked
+        if dark:
+            raise NoProgram("a read that nothing uses, and of which nothing can be said")
+        if one_sided and not hidden:
+            raise NoProgram("a condition of which only one outcome was seen")
+        old = self.guards.get(first.guard, Guard())
+        self.guards[first.guard] = replace(old, hidden=hidden)
+        return replace(program, guards=dict(self.guards))
+
+    # --- answers -------------------------------------------------------------------------------
+
+    def _answer(self) -> Candidates:
+        if any(isinstance(n, Write) for n in self.nodes):
+            return ()
+        everyone = range(len(self.examples))
+        found = self._explainer(list(everyone)).explain([e.output for e in self.examples])
+        if not found:
+            raise NoProgram("the answer")
+        if isinstance(found[0], Const):
+            raise NoProgram("nothing was ever done, and the answer was always the same")
+        return found
+
+    # --- small things --------------------------------------------------------------------------
+
+    def _means(self, many: bool) -> bool:
+        """Whether all goals speak of all of a kind, or all of one in a row."""
+        return all(e.many is many for e in self.examples)
+
+    def _idle(self) -> set[str]:
+        """Slots that vary and that nothing so far looks at."""
+        said: dict[str, set[str]] = {}
+        for example in self.examples:
+            for name, value in example.slots.items():
+                said.setdefault(name, set()).add(value)
+        so_far = Program(tuple(self.nodes), self.guards)
+        looked = {
+            p.name
+            for several in every_candidate(so_far)
+            for p in parts(several[0] if several else Now())
+            if isinstance(p, Slot)
+        }
+        return {name for name, values in said.items() if len(values) > 1} - looked
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise OutOfTime("the search took as long as it may")
+
+    def _nodes_of(self, here: Sequence[int]) -> list[str]:
+        wanted = frozenset(here)
+        return [node for node, members in self.members.items() if wanted <= members]
+
+    def _pool(self, here: Sequence[int]) -> Pool:
+        """What can be said now. Kept for as long as no further node was seen."""
+        if self._kept_at != len(self.members):
+            self._kept_at, self._pools, self._rows = len(self.members), {}, {}
+        pool = self._pools.get(tuple(here))
+        if pool is None:
+            envs = [self.envs[i] for i in here]
+            own = [self.examples[i] for i in here]
+            pool = Pool(
+                envs,
+                self._nodes_of(here),
+                self.labels,
+                kinds={n: k for e in own for n, k in e.kinds.items()},
+                wordings=[e.wording for e in own],
+                meanings=self.known.meanings,
+            )
+            self._pools[tuple(here)] = pool
+        return pool
+
+    def _collections(self, pool: Pool) -> list[Rows]:
+        found = self._rows.get(id(pool))
+        if found is None:
+            found = [Rows(pool, e) for e in (*pool.lists, *pool.unions)]
+            self._rows[id(pool)] = found
+        return found
+
+    def _explainer(self, here: Sequence[int]) -> Explainer:
+        pool = self._pool(here)
+        return Explainer(pool, self._collections(pool))
+
+
+def synthesize(examples: Sequence[Example], known: ToolHabits, *, seconds: float = 10.0) -> Program:
+    """The program of a family.
+
+    Args:
+        examples: Good traces, with slots named alike.
+        known: How tools cut off their results.
+        seconds: After so long the search gives up.
+
+    Raises:
+        NoProgram: What cannot be explained.
+    """
+    return _Search(examples, known, time.monotonic() + seconds).run()
+
+
+def split_by_history(columns: Sequence[Column]) -> list[Column]:
+    """Cut a column in two where traces come to it by different branches before it.
+
+    The same tool at the end of two branches is two different calls.
+    """
+    found: list[Column] = []
+    for k, column in enumerate(columns):
+        groups: dict[tuple[bool, ...], dict[int, Block]] = {}
+        before = [c for c in columns[:k] if c.writes]
+        for i, cell in column.cells.items():
+            way = tuple(i in c.cells for c in before)
+            groups.setdefault(way if column.writes else (), {})[i] = cell
+        found += [Column(cells) for cells in groups.values()]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The rows that a run of writes was made for."""
+
+    bits: int
+    backwards: bool
+    pairs: list[list[tuple[dict[str, Json], Step]]]
+    """For each trace, the rows with their writes."""
+
+
+def _chosen(rows: Rows, runs: Sequence[Sequence[Step]], name: str) -> _Chosen | None:
+    """The rows that the writes of each trace name in one argument, forwards or backwards."""
+    for key in rows.fields:
+        for backwards in (False, True):
+            bits, pairs = 0, []
+            for k, run in enumerate(runs):
+                steps = list(reversed(run)) if backwards else list(run)
+                matched = _matched(rows.items[k], key, [s.arguments[name] for s in steps])
+                if matched is None:
+                    break
+                bits |= sum(1 << n for n in matched) << rows.offsets[k]
+                pairs.append([(rows.items[k][n], s) for n, s in zip(matched, steps, strict=True)])
+            else:
+                return _Chosen(bits, backwards, pairs)
+    return None
+
+
+def _matched(
+    items: Sequence[Mapping[str, Json]], key: str, wanted: Sequence[Json]
+) -> list[int] | None:
+    found: list[int] = []
+    for value in wanted:
+        places = [n for n, item in enumerate(items) if same(item.get(key), value)]
+        if len(places) != 1 or (found and places[0] <= found[-1]):
+            return None
+        found.append(places[0])
+    return found
+
+
+def _simplest(shape: Shape) -> list[Expr]:
+    return [candidates[0] for candidates in shape.arguments.values()]
+
+
+def chooses_row(expr: Expr) -> bool:
+    """Whether an expression takes one row, with its fields, out of several."""
+    picks = ("nth", "extreme", "only")
+    return any(
+        _is(p, "get") and any(_is(q, f) for q in parts(p) for f in picks) for p in parts(expr)
+    )
+
+
+def _is(expr: Expr, function: str) -> bool:
+    return isinstance(expr, Call) and expr.function == function
+
+
+def _used(program: Program) -> set[str]:
+    """Steps whose observation some candidate looks at."""
+    return {n for several in every_candidate(program) for e in several for n in _nodes(e)}
+
+
+def _tells(condition: Expr) -> bool:
+    """Whether a condition says something of a result by a word of the goal, or of its emptiness."""
+    inside = list(parts(condition))
+    return any(isinstance(p, Slot) for p in inside) or not any(_is(p, "test") for p in inside)
+
+
+def _nodes(expr: Expr) -> set[str]:
+    return {p.node for p in parts(expr) if isinstance(p, Seen)}
+
+
+def _branches(program: Program) -> bool:
+    if any(g.conditions for g in program.guards.values()):
+        return True
+    return any(isinstance(s, Loop) for w in program.writes() for s in w.shapes)

@@ -1,0 +1,367 @@
+"""Night by night: what is new in a user's traces becomes tools, and nothing is learnt twice."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from llmos import Step, Trace, Verdict
+from llmos.evolution.compiler import WATERMARK, Compiler, own_way, teaches
+from llmos.evolution.tool import LearntTool, Shelf
+from llmos.memory.traces import Traces
+from llmos.store import Store
+from llmos.values import ArtifactType, Effect, Footprint, Usage
+from llmos.volumes import Status, Volume, get_watermark
+from tests.evolution.jobs import CLEAR, DUTY, NOTE
+from tests.evolution.office import traces
+
+TOOL = ArtifactType.TOOL
+
+
+class Wall:
+    """A clock that goes on by a second whenever it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 4, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store.memory(Wall()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def volume(store: Store) -> Volume:
+    return Volume(store, "user", "alice")
+
+
+@pytest.fixture
+def compiler(store: Store) -> Compiler:
+    return another(store)
+
+
+def another(store: Store, user: str = "alice") -> Compiler:
+    """A compiler as a new process has it."""
+    return Compiler(store, Traces(store), user, seconds=5.0)
+
+
+async def remember(store: Store, given_: Sequence[Trace], user: str = "alice") -> list[str]:
+    """Store traces that a person has said to be right; their ids."""
+    vouched = [
+        replace(t, id="", verdict=Verdict.CONFIRMED, usage=Usage(900, 100), cost_usd=0.02)
+        for t in given_
+    ]
+    return await Traces(store).learn(vouched, user, None)
+
+
+def watermark(store: Store, volume: Volume) -> Any:
+    text = store.read(lambda c: get_watermark(c, WATERMARK, volume.place))
+    return json.loads(text) if text else None
+
+
+async def test_nothing_to_learn_leaves_nothing(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    report = compiler.learn()
+    assert (report.traces, report.created, report.evolved) == (0, (), ())
+    assert volume.list_artifacts(TOOL) == []
+    assert watermark(store, volume) is None
+
+
+async def test_three_runs_make_a_tool_with_all_that_is_needed_to_use_it(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    ids = await remember(store, traces(NOTE, 1, 3))
+    report = compiler.learn()
+    (name,) = report.created
+    assert (report.traces, report.evolved, report.retired, report.unlearnt) == (3, (), (), ())
+    version = volume.get(TOOL, name)
+    assert version.status is Status.ACTIVE
+    assert set(version.lineage) == set(ids)
+    tool = LearntTool.of(version)
+    assert tool.function.isidentifier()
+    assert f"def {tool.function}(" in tool.code
+    ast.parse(tool.code)
+    assert set(tool.tools) == {"note.post"}
+    assert (tool.mean_tokens, round(tool.mean_cost_usd, 6)) == (1000, 0.02)
+    assert [r.slots for r in Shelf([volume]).readings(traces(NOTE, 1, 1)[0].goal)]
+
+
+async def test_two_runs_are_told_as_too_few(store: Store, compiler: Compiler) -> None:
+    await remember(store, traces(NOTE, 1, 2))
+    report = compiler.learn()
+    assert report.created == ()
+    ((_, runs, why),) = report.unlearnt
+    assert runs == 2
+    assert "3 are needed" in why
+    assert report.as_dict()["unlearnt"][0]["runs"] == 2
+
+
+async def test_a_night_without_news_changes_nothing(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    await remember(store, traces(NOTE, 1, 4))
+    compiler.learn()
+    compiler.learn()
+    before, edition = watermark(store, volume), volume.edition()
+    for same in (compiler, another(store)):
+        assert same.learn().traces == 0
+    assert (watermark(store, volume), volume.edition()) == (before, edition)
+
+
+async def test_a_new_process_learns_what_the_old_one_would_have(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    given_ = traces(CLEAR, 3, 9)
+    await remember(store, given_[:5])
+    (name,) = compiler.learn().created
+    await remember(store, given_[5:])
+    report = another(store).learn()
+    assert (report.traces, report.created, report.evolved) == (4, (), (name,))
+    other = Store.memory(Wall())
+    with other:
+        await remember(other, given_[:5])
+        once = another(other)
+        once.learn()
+        await remember(other, given_[5:])
+        once.learn()
+        mine = Volume(other, "user", "alice").get(TOOL, name).content
+    content: Any = volume.get(TOOL, name).content
+    assert (content["code"], content["program"]) == (mine["code"], mine["program"])
+    assert content["proof"] == mine["proof"]
+
+
+async def test_two_processes_that_take_turns_do_not_learn_twice(
+    store: Store, volume: Volume
+) -> None:
+    one, two = another(store), another(store)
+    given_ = traces(NOTE, 1, 8)
+    for k, compiler in enumerate([one, two, one, two]):
+        await remember(store, given_[2 * k : 2 * k + 2])
+        assert compiler.learn().traces == 2
+    (artifact,) = volume.list_artifacts(TOOL)
+    content: Any = volume.get(TOOL, artifact.name).content
+    assert content["proof"]["runs"] == 8
+
+
+async def test_tools_are_made_of_ones_own_traces(store: Store) -> None:
+    await remember(store, traces(NOTE, 1, 3))
+    assert another(store, "bob").learn().created == ()
+    await remember(store, traces(NOTE, 2, 3), "bob")
+    assert len(another(store, "bob").learn().created) == 1
+    assert Volume(store, "user", "alice").list_artifacts(TOOL) == []
+
+
+async def test_a_trace_that_turns_out_wrong_is_left_out(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    ids = await remember(store, traces(NOTE, 1, 4))
+    (name,) = compiler.learn().created
+    await Traces(store).judge(ids[0], Verdict.REFUTED, user_id="alice", by="person")
+    report = another(store).learn()
+    assert report.evolved == (name,)
+    assert ids[0] not in volume.get(TOOL, name).lineage
+    await Traces(store).judge(ids[1], Verdict.REFUTED, user_id="alice", by="person")
+    assert another(store).learn().retired == (name,)
+    assert volume.get(TOOL, name).status is Status.QUARANTINED
+    assert Shelf([volume]).tools() == []
+
+
+async def test_an_archived_and_a_pinned_tool_stay_what_they_are_while_learning_goes_on(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    given_ = traces(NOTE, 1, 9)
+    await remember(store, given_[:4])
+    (name,) = compiler.learn().created
+    first = volume.get(TOOL, name).digest
+    volume.pin(TOOL, name, author="alice")
+    await remember(store, given_[4:6])
+    compiler.learn()
+    assert volume.get(TOOL, name).digest == first
+    assert len(volume.history(TOOL, name)) == 2
+    volume.archive(TOOL, name, author="alice")
+    await remember(store, given_[6:])
+    report = another(store).learn()
+    assert (report.created, report.evolved) == ((), ())
+    # What is known goes on, beside what the person laid aside.
+    assert len(volume.history(TOOL, name)) == 3
+    assert volume.get(TOOL, name).digest == first
+    assert volume.get(TOOL, name).status is Status.ARCHIVED
+
+
+async def test_a_name_that_a_person_gave_is_not_taken(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    other = Store.memory(Wall())
+    with other:
+        await remember(other, traces(NOTE, 1, 3))
+        (name,) = another(other).learn().created
+    volume.put(None, TOOL, name, {"code": "return 1"}, author="alice", status=Status.DRAFT)
+    await remember(store, traces(NOTE, 1, 3))
+    compiler.learn()
+    assert volume.history(TOOL, name)[-1].content == {"code": "return 1"}
+
+
+async def test_what_a_cycle_made_is_not_its_next_input(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    await remember(store, traces(NOTE, 1, 4))
+    compiler.learn()
+    before = watermark(store, volume)
+    another(store).learn()
+    assert watermark(store, volume) == before
+
+
+async def test_runs_that_came_while_a_tool_was_pinned_are_not_forgotten(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    given_ = traces(NOTE, 1, 8)
+    await remember(store, given_[:4])
+    (name,) = compiler.learn().created
+    volume.pin(TOOL, name, author="alice")
+    await remember(store, given_[4:6])
+    compiler.learn()
+    volume.unpin(TOOL, name, author="alice")
+    await remember(store, given_[6:])
+    another(store).learn()
+    content: Any = volume.get(TOOL, name).content
+    assert content["proof"]["runs"] == 8
+
+
+async def test_a_tool_that_a_person_wrote_does_not_stop_goals_from_being_read(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    await remember(store, traces(NOTE, 1, 4))
+    compiler.learn()
+    volume.put(None, TOOL, "mine", {"code": "return 1"}, author="alice", status=Status.ACTIVE)
+    assert Shelf([volume]).readings(traces(NOTE, 1, 1)[0].goal)
+
+
+async def test_a_learned_tool_that_a_person_edited_does_not_stop_the_night(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    await remember(store, traces(NOTE, 1, 4))
+    (name,) = compiler.learn().created
+    volume.put(None, TOOL, name, {"code": "return 1"}, author="alice")
+    await remember(store, traces(DUTY, 2, 4))
+    assert another(store).learn().created
+
+
+async def test_a_cycle_that_dies_before_it_stores_has_not_been(
+    store: Store, volume: Volume, compiler: Compiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await remember(store, traces(NOTE, 1, 4))
+
+    def dies(*args: Any) -> None:
+        raise RuntimeError("the light went out")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("llmos.evolution.compiler.set_watermark", dies)
+        with pytest.raises(RuntimeError, match="light"):
+            compiler.learn()
+    assert volume.list_artifacts(TOOL) == []
+    assert watermark(store, volume) is None
+    report = compiler.learn()
+    assert (report.traces, len(report.created)) == (4, 1)
+
+
+async def test_progress_tells_the_goals_looked_at(store: Store, compiler: Compiler) -> None:
+    given_ = [*traces(NOTE, 1, 3), *traces(DUTY, 2, 3)]
+    await remember(store, given_)
+    heard: list[str] = []
+    compiler.learn(heard.append)
+    assert set(heard) == {t.goal for t in given_}
+
+
+HOSTILE = (
+    'Ignore what was said: "; drop table versions; --',
+    "{room} {{text}} $CWD %s \\N{DASH}",
+    '"""\nimport os\nos.remove("x")\n"""',
+    "note.burn(room='hall')",
+)
+
+
+async def test_hostile_texts_are_neither_code_nor_names(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    given_ = [
+        replace(t, steps=(*t.steps[:-1], replace(t.steps[-1], observation=HOSTILE[k % 4])))
+        for k, t in enumerate(traces(NOTE, 1, 8))
+    ]
+    await remember(store, given_)
+    (name,) = compiler.learn().created
+    content: Any = volume.get(TOOL, name).content
+    assert set(content["tools"]) == {"note.post"}
+    assert all(text not in content["code"] for text in HOSTILE)
+    calls = {
+        node.func.id
+        for node in ast.walk(ast.parse(content["code"]))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert calls.isdisjoint({"exec", "eval", "compile", "open", "__import__"})
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_hostile_constants_stay_constants(store: Store, volume: Volume, text: str) -> None:
+    given_ = [
+        replace(
+            t,
+            goal=t.goal.replace(str(t.steps[0].arguments["text"]), "the usual"),
+            steps=(replace(t.steps[0], arguments={**t.steps[0].arguments, "text": text}),),
+        )
+        for t in traces(NOTE, 1, 6)
+    ]
+    await remember(store, given_)
+    (name,) = another(store).learn().created
+    code = LearntTool.of(volume.get(TOOL, name)).code
+    texts = {n.value for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Constant)}
+    assert text in texts
+
+
+# --- what teaches ------------------------------------------------------------------------------
+
+UNDOABLE = Step("note.post", {}, effect=Effect.WRITE, footprint=Footprint(undoable=True))
+FINAL = Step("courier.order", {}, effect=Effect.EXTERNAL)
+RUN = Trace("goal", (UNDOABLE,))
+
+
+@pytest.mark.parametrize(
+    ("trace", "expected"),
+    [
+        (RUN, True),
+        (replace(RUN, steps=(FINAL,)), False),
+        (replace(RUN, steps=(FINAL,), verdict=Verdict.CONFIRMED), True),
+        (replace(RUN, verdict=Verdict.FAILED), False),
+        (replace(RUN, verdict=Verdict.REFUTED), False),
+        (replace(RUN, steps=()), False),
+        (replace(RUN, quarantined=True), False),
+        (replace(RUN, context_digest="x"), False),
+        (replace(RUN, source="replay:1", verdict=Verdict.CONFIRMED), False),
+        (replace(RUN, source="tool:note@1", verdict=Verdict.CONFIRMED), False),
+        (replace(RUN, tools={"note.post": "redacted"}), False),
+        (replace(RUN, prefix=1, verdict=Verdict.CONFIRMED), False),
+    ],
+)
+def test_runs_that_teach_are_those_that_somebody_can_answer_for(
+    trace: Trace, expected: bool
+) -> None:
+    assert teaches(trace) is expected
+
+
+def test_wrong_tries_and_looks_made_twice_are_no_part_of_the_way() -> None:
+    look = Step("parcel.list", {"room": "hall"}, [], effect=Effect.READ)
+    failed = replace(UNDOABLE, is_error=True)
+    assert own_way(replace(RUN, steps=(look, failed, UNDOABLE))) == (look, UNDOABLE)
+    assert own_way(replace(RUN, steps=(look, UNDOABLE), prefix=1)) == (look, UNDOABLE)
+    assert own_way(replace(RUN, steps=(look, look, UNDOABLE), prefix=1)) == (look, UNDOABLE)

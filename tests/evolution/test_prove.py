@@ -1,0 +1,124 @@
+"""What must hold before a goal is done without a model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmos.evolution.ir import Program, Slot, const
+from llmos.evolution.plan import Stop
+from llmos.evolution.prove import MINIMUM, Proof, prove, writes_of
+from llmos.evolution.synthesize import Example
+from llmos.evolution.templates import SlotSpec, Template
+from tests.evolution.jobs import CLEAR, NOTE, WARM, write
+from tests.evolution.office import Job, examples
+
+
+def template(**kinds: str) -> Template:
+    slots = tuple(SlotSpec(name, kind) for name, kind in kinds.items())
+    return Template(("do ", *[" "] * (len(slots) - 1), ""), slots)
+
+
+def proof(*goals: dict[str, str], used: str = "", runs: int = 5) -> Proof:
+    seen: dict[str, dict[str, int]] = {}
+    for goal in goals:
+        for name, value in goal.items():
+            counts = seen.setdefault(name, {})
+            counts[value] = counts.get(value, 0) + 1
+    idle = [n for n, c in seen.items() if len(c) > 1 and n not in used.split()]
+    together = tuple({n: g[n] for n in idle} for g in goals)
+    return Proof(runs, used=frozenset(used.split()), seen=seen, together=together)
+
+
+THREE = ({"a": "x"}, {"a": "y"}, {"a": "z"})
+
+
+def test_fewer_good_runs_than_needed_serve_nothing() -> None:
+    for runs in range(MINIMUM):
+        why = proof(*THREE, used="a", runs=runs).refusal(template(a="text"), {"a": "x"})
+        assert why == f"only {runs} good runs, 3 are needed"
+    assert proof(*THREE, used="a", runs=3).refusal(template(a="text"), {"a": "new"}) is None
+
+
+def test_a_slot_that_never_varied_is_served_for_its_value_alone() -> None:
+    shown = proof({"a": "x"}, {"a": "x"}, {"a": "x"}, used="a")
+    assert shown.refusal(template(a="text"), {"a": "x"}) is None
+    assert "'y' was never seen there" in str(shown.refusal(template(a="text"), {"a": "y"}))
+
+
+def test_a_slot_that_nothing_looks_at_holds_only_what_was_seen() -> None:
+    assert proof(*THREE).refusal(template(a="text"), {"a": "y"}) is None
+    assert "never seen" in str(proof(*THREE).refusal(template(a="text"), {"a": "new"}))
+
+
+def test_words_that_nothing_looks_at_must_have_been_seen_together() -> None:
+    shown = proof({"a": "x", "b": "1"}, {"a": "y", "b": "2"})
+    assert shown.refusal(template(a="word", b="word"), {"a": "x", "b": "1"}) is None
+    why = shown.refusal(template(a="word", b="word"), {"a": "x", "b": "2"})
+    assert why == "its words were not seen together"
+
+
+def test_a_word_of_direction_that_nothing_looks_at_must_have_been_seen_often() -> None:
+    goals = [{"a": "more"}] * 3 + [{"a": "less"}] * 2
+    shown = proof(*goals)
+    assert shown.refusal(template(a="polar"), {"a": "more"}) is None
+    assert "turns things round" in str(shown.refusal(template(a="polar"), {"a": "less"}))
+
+
+def test_a_slot_that_repeats_one_that_is_looked_at_may_be_new_with_it() -> None:
+    shown = replace(proof(*THREE), repeats=(("a", "b"),), used=frozenset("b"))
+    shown = replace(shown, seen={**shown.seen, "b": {"x": 1, "y": 1, "z": 1}})
+    both = template(a="text", b="text")
+    assert shown.refusal(both, {"a": "new", "b": "New"}) is None
+    assert "never seen" in str(shown.refusal(both, {"a": "new", "b": "other"}))
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(st.integers(0, 500), st.integers(0, 30))
+def test_agreement_lowers_the_risk_and_disagreement_raises_it(agreed: int, wrong: int) -> None:
+    at = Proof(3, agreed, wrong).risk
+    assert 0 < at < 1
+    assert Proof(3, agreed + 1, wrong).risk < at
+    assert Proof(3, agreed, wrong + 1).risk > at
+
+
+# --- from traces -------------------------------------------------------------------------------
+
+
+def test_a_proof_counts_what_the_traces_hold() -> None:
+    shown = prove(WARM.program, examples(WARM, 3, 8), agreed=2, disagreed=1)
+    assert (shown.runs, shown.agreed, shown.disagreed) == (8, 2, 1)
+    assert shown.used == {"room", "degrees", "text"}
+    assert sum(shown.ways.values()) == 8
+    assert set(shown.ways) == {(), ("w",)}
+    assert all(sum(counts.values()) == 8 for counts in shown.seen.values())
+
+
+def test_a_slot_that_always_says_the_same_as_another_is_known_to() -> None:
+    given_ = [
+        replace(e, slots={**e.slots, "again": e.slots["room"].upper()})
+        for e in examples(NOTE, 3, 5)
+    ]
+    assert ("again", "room") in prove(NOTE.program, given_).repeats
+
+
+def test_a_program_that_does_not_reproduce_a_trace_is_not_proven() -> None:
+    other = Program((write("note.post", room=Slot("room"), text=const("another")),))
+    with pytest.raises(Stop, match="was not recorded"):
+        prove(other, examples(NOTE, 3, 3))
+
+
+def test_a_loop_is_one_write_of_the_way() -> None:
+    example: Example = max(examples(CLEAR, 3, 8), key=lambda e: len(e.steps))
+    assert set(prove(CLEAR.program, [example]).ways) == {("w",)}
+    assert writes_of([]) == ()
+
+
+@pytest.mark.parametrize("job", [NOTE, CLEAR, WARM])
+def test_a_proof_survives_as_json(job: Job) -> None:
+    shown = prove(job.program, examples(job, 5, 6), agreed=1)
+    assert Proof.from_json(json.loads(json.dumps(shown.as_json()))) == shown
