@@ -21,9 +21,13 @@ if __name__ == "__main__":
 
 from llmos.cognitive_kernel import CognitiveKernel
 from llmos.config import LLMOSConfig, default_home
+from llmos.cortex.foresight import Foresight
 from llmos.cortex.goal_run import GoalRun, Request
 from llmos.cortex.processors import make_processor
 from llmos.errors import PermissionDenied, UserError
+from llmos.evolution.compiler import Compiler
+from llmos.evolution.ledger import judge_tool
+from llmos.evolution.tool import Shelf
 from llmos.kernel.admission import Hooks
 from llmos.kernel.checks import Check
 from llmos.kernel.kernel import Kernel
@@ -31,6 +35,7 @@ from llmos.kernel.permissions import Approver, reject_all
 from llmos.kernel.undo import Undone
 from llmos.memory.goals import check_goal
 from llmos.memory.traces import Traces
+from llmos.plugins.program import ProgramRunner
 from llmos.values import (
     Clock,
     Decision,
@@ -44,6 +49,7 @@ from llmos.values import (
     check_name,
     utc_now,
 )
+from llmos.volumes import Volume
 
 
 class LLMOS:
@@ -91,6 +97,9 @@ class LLMOS:
         self._hooks = hooks or Hooks()
         self._opened: Kernel | None = None
         self._traces: Traces | None = None
+        self._shelf: Shelf | None = None
+        self._compiler: Compiler | None = None
+        self._programs: ProgramRunner | None = None
         self._booting = asyncio.Lock()
 
     # --- life --------------------------------------------------------------------------------
@@ -106,12 +115,16 @@ class LLMOS:
             if self._opened is None:
                 self._opened = await asyncio.to_thread(self._open)
                 self._traces = Traces(self._opened.store)
+                self._shelf = Shelf([Volume(self._opened.store, "user", self.user_id)])
         return self
 
     async def shutdown(self) -> None:
         """Release the model and the home. Idempotent."""
         if self._processor is not None:
             await self._processor.aclose()
+        if self._programs is not None:
+            programs, self._programs = self._programs, None
+            await programs.aclose()
         if self._opened is not None:
             opened, self._opened = self._opened, None
             await asyncio.to_thread(opened.close)
@@ -125,7 +138,13 @@ class LLMOS:
     @property
     def kernel(self) -> CognitiveKernel:
         """The query and control API."""
-        return CognitiveKernel(self._kernel, self.traces, user_id=self.user_id, clock=self._clock)
+        return CognitiveKernel(
+            self._kernel,
+            self.traces,
+            user_id=self.user_id,
+            clock=self._clock,
+            compiler=self._need_compiler(),
+        )
 
     @property
     def traces(self) -> Traces:
@@ -193,6 +212,20 @@ class LLMOS:
         """What `execute` would do, and the trace it would use, without doing anything."""
         return self._run(self._request(goal, mode, cwd=cwd, turns=turns)).decide()
 
+    async def foresee(self, goal: str, *, cwd: Path | str | None = None) -> Foresight:
+        """What a learned tool would write for ``goal``. It only reads; nothing is written.
+
+        Rules that ask are asked: of its writes too, although they are not made.
+
+        Raises:
+            UserError: No learned tool would do the goal.
+        """
+        await self.boot()
+        run = self._run(self._request(goal, Mode.CRYSTALLIZED, cwd=cwd))
+        async with self._kernel.scheduler.slot(run.id, 0):
+            run.decide()
+            return await run.foresee()
+
     async def feedback(self, trace_id: str, success: bool, note: str = "") -> Trace:
         """Say whether a run was right. "Wrong" takes its trace out of use at once.
 
@@ -203,9 +236,11 @@ class LLMOS:
         await self.boot()
         self._require_own(self.traces.get(trace_id))
         verdict = Verdict.CONFIRMED if success else Verdict.REFUTED
-        return await self.traces.judge(
+        trace = await self.traces.judge(
             trace_id, verdict, user_id=self.user_id, by="person", note=note
         )
+        await asyncio.to_thread(judge_tool, self._kernel.store, trace, self.user_id)
+        return trace
 
     async def learn(self, given: Sequence[Trace]) -> list[str]:
         """Store traces of runs that were made elsewhere; returns their ids."""
@@ -253,7 +288,29 @@ class LLMOS:
         return kernel
 
     def _run(self, request: Request) -> GoalRun:
-        return GoalRun(self._kernel, self.traces, self._need_processor, self._clock(), request)
+        assert self._shelf is not None
+        return GoalRun(
+            self._kernel,
+            self.traces,
+            self._need_processor,
+            self._clock(),
+            request,
+            self._shelf,
+            self._need_programs,
+        )
+
+    def _need_programs(self) -> ProgramRunner:
+        if self._programs is None:
+            self._programs = ProgramRunner()
+        return self._programs
+
+    def _need_compiler(self) -> Compiler:
+        if self._compiler is None:
+            seconds = self._kernel.config.learn_seconds
+            self._compiler = Compiler(
+                self._kernel.store, self.traces, self.user_id, seconds=seconds
+            )
+        return self._compiler
 
     def _request(
         self,

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
+from llmos.errors import PermissionDenied, UserError
+from llmos.evolution.compiler import Compiler, LearnReport
+from llmos.evolution.payback import Payback, payback
+from llmos.evolution.tool import LearntTool
 from llmos.kernel.bus import Subscription
 from llmos.kernel.economy import Economy
 from llmos.kernel.intents import Intent
@@ -13,6 +19,7 @@ from llmos.observability import FeedEntry, ObservabilityHub
 from llmos.replay.preview import Preview, preview
 from llmos.store import EventRow
 from llmos.values import Clock, Json, Trace, utc_now
+from llmos.volumes import Artifact, UsageStats, Volume, usage_stats
 
 
 class CognitiveKernel:
@@ -23,13 +30,21 @@ class CognitiveKernel:
         traces: The stored runs.
         user_id: Who asks.
         clock: The clock that the kernel was opened with.
+        compiler: Makes tools of the user's traces.
     """
 
     def __init__(
-        self, kernel: Kernel, traces: Traces, *, user_id: str, clock: Clock = utc_now
+        self,
+        kernel: Kernel,
+        traces: Traces,
+        *,
+        user_id: str,
+        clock: Clock = utc_now,
+        compiler: Compiler,
     ) -> None:
         self._kernel = kernel
         self._user_id = user_id
+        self._compiler = compiler
         self.traces = traces
         """The stored runs."""
         self.hub = ObservabilityHub(kernel.store, user_id=user_id, clock=clock)
@@ -69,6 +84,48 @@ class CognitiveKernel:
             lines.append(f"- {n.title} ({n.at:%Y-%m-%d %H:%M}, {n.event_id[-6:].lower()})")
             lines += [f"  {line}" for line in n.description.splitlines()]
         return "\n".join(lines)
+
+    async def run_cron_now(
+        self,
+        cron_level: str = "user",
+        owner_id: str | None = None,
+        *,
+        progress: Callable[[str], None] = lambda told: None,
+    ) -> LearnReport:
+        """Learn from what is new, now: recurring traces become proven tools.
+
+        Args:
+            cron_level: ``user``: only a user's own traces are worked through for now.
+            owner_id: Whose; the user of this object.
+            progress: Told the goal that is being looked at.
+
+        Raises:
+            UserError: There is no such level.
+            PermissionDenied: The traces are another user's.
+        """
+        if cron_level != "user":
+            raise UserError(f"there is no cron of level {cron_level!r}", "use 'user'")
+        if owner_id not in (None, self._user_id):
+            raise PermissionDenied(f"the traces of {owner_id!r} are not yours")
+        return await asyncio.to_thread(self._compiler.learn, progress)
+
+    def get_user_volume(self, user_id: str | None = None) -> Volume:
+        """The user's volume.
+
+        Raises:
+            PermissionDenied: It is another user's.
+        """
+        if user_id not in (None, self._user_id):
+            raise PermissionDenied(f"the volume of {user_id!r} is not yours")
+        return Volume(self._kernel.store, "user", self._user_id)
+
+    def get_usage(self, artifact: Artifact) -> UsageStats:
+        """What came of the uses of an artifact, in all its versions."""
+        return self._kernel.store.read(lambda c: usage_stats(c, artifact))
+
+    def get_payback(self, artifact: Artifact, tool: LearntTool) -> Payback:
+        """What a learned tool has cost, and what its runs are estimated to have saved."""
+        return self._kernel.store.read(lambda c: payback(c, artifact, tool))
 
     def preview(self, trace: Trace, cwd: Path) -> Preview:
         """What following ``trace`` would check and write, without doing it.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
+from llmos.evolution.tool import Reading
 from llmos.memory.traces import Candidate
 from llmos.replay.eligible import EXAMPLE, Situation, refusals
 from llmos.values import Decision, Mode, Trace
@@ -18,6 +20,9 @@ class Dispatcher:
         candidates: Sequence[Candidate],
         situation: Situation,
         *,
+        readings: Sequence[Reading] = (),
+        error_budget: float = 0.0,
+        damaged: Mapping[str, str] = MappingProxyType({}),
         budget_usd: float | None = None,
         forced: Mode | None = None,
     ) -> Decision:
@@ -27,21 +32,33 @@ class Dispatcher:
             goal: The user's sentence.
             candidates: Traces of the same goal, the best first.
             situation: What holds now.
+            readings: Learned tools that the goal may mean, each with what stands at its slots.
+            error_budget: Risk up to which a learned tool runs without a model.
+            damaged: Learned tools that cannot be trusted, and why; none of them is a reading.
             budget_usd: What a model may still cost; None for no limit.
             forced: The mode that the user asked for.
 
         Returns:
-            The decision. A forced FOLLOWER without a trace to follow has confidence 0.
+            The decision. A forced FOLLOWER or CRYSTALLIZED that is not possible has confidence 0.
         """
+        tools = [(r, r.refusal(situation.tools, error_budget)) for r in readings]
         looked_at = [(c, refusals(c.trace, c.standing, situation)) for c in candidates]
         refused = tuple(
             f"trace {c.trace.id[-6:]}: {'; '.join(reasons)}" for c, reasons in looked_at if reasons
         )
+        refused += tuple(f"tool {r.tool.name}: {why}" for r, why in tools if why)
+        refused += tuple(f"tool {name}: {why}" for name, why in damaged.items())
+        if situation.context_digest:
+            tools = []
+        servable = next((r for r, why in tools if why is None), None)
+        # A trace of this very goal is nearer than a tool for all goals like it.
         followable = next((c for c, reasons in looked_at if not reasons), None)
         if followable is not None and forced in (None, Mode.FOLLOWER):
             return _follow(followable, refused)
-        if forced is Mode.FOLLOWER:
-            return Decision(Mode.FOLLOWER, 0.0, None, {}, _why_not(refused), refused)
+        if servable is not None and forced in (None, Mode.CRYSTALLIZED):
+            return _serve(servable, refused)
+        if forced in (Mode.FOLLOWER, Mode.CRYSTALLIZED):
+            return Decision(forced, 0.0, None, {}, _why_not(refused), refused)
         example = next((c for c, _ in looked_at if _shows(c.trace)), None)
         if example is not None and forced in (None, Mode.MIXED):
             why = f"a trace of this goal cannot be followed ({_why_not(refused)})"
@@ -58,6 +75,19 @@ def _follow(candidate: Candidate, refused: tuple[str, ...]) -> Decision:
         "every step is guarded"
     )
     return Decision(Mode.FOLLOWER, 1.0, trace.id, {}, reason, refused)
+
+
+def _serve(reading: Reading, refused: tuple[str, ...]) -> Decision:
+    tool = reading.tool
+    proof = tool.proof
+    reason = (
+        f"the goal is of the tool {tool.name} ({tool.templates[reading.template]}); it explains "
+        f"{proof.runs} runs, said {proof.agreed} more before seeing them, and its risk is "
+        f"{proof.risk:.4f}"
+    )
+    return Decision(
+        Mode.CRYSTALLIZED, 1 - proof.risk, tool.label, dict(reading.slots), reason, refused
+    )
 
 
 def _shows(trace: Trace) -> bool:

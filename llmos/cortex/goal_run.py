@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from llmos.cortex.dispatcher import Dispatcher
-from llmos.cortex.modes import Outcome, Task, follow, learn, mix
+from llmos.cortex.foresight import LOOKED_AHEAD, Foresight, foresee, outcome_of
+from llmos.cortex.modes import Outcome, Task, crystallize, follow, learn, mix
 from llmos.errors import LLMOSError, LowBatteryError, UserError
+from llmos.evolution.ledger import judge_tool, record_run
+from llmos.evolution.tool import Reading, Shelf
 from llmos.kernel.checks import Check, run_check
 from llmos.kernel.envelope import Envelope, is_free
 from llmos.kernel.kernel import Kernel
@@ -22,6 +25,7 @@ from llmos.memory.fold import fold, goal_key
 from llmos.memory.goals import context_digest
 from llmos.memory.paths import absolute, moved
 from llmos.memory.traces import Candidate, Scope, Traces
+from llmos.plugins.program import ProgramRunner
 from llmos.replay.eligible import Situation
 from llmos.store import new_id
 from llmos.values import (
@@ -37,7 +41,12 @@ from llmos.values import (
     Verdict,
 )
 
-_MODES = {Mode.FOLLOWER: follow, Mode.MIXED: mix, Mode.LEARNER: learn}
+_MODES = {
+    Mode.CRYSTALLIZED: crystallize,
+    Mode.FOLLOWER: follow,
+    Mode.MIXED: mix,
+    Mode.LEARNER: learn,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,8 @@ class GoalRun:
         processor: Returns the model, or raises `NeedsProcessor`.
         now: The clock when the goal came.
         request: What was asked.
+        shelf: The learned tools.
+        programs: Makes or returns the sandbox for learned code.
     """
 
     def __init__(
@@ -74,6 +85,8 @@ class GoalRun:
         processor: Callable[[], Processor],
         now: datetime,
         request: Request,
+        shelf: Shelf,
+        programs: Callable[[], ProgramRunner],
     ) -> None:
         self.id = new_id()
         self._kernel = kernel
@@ -81,6 +94,9 @@ class GoalRun:
         self._processor = processor
         self._now = now
         self._request = request
+        self._shelf = shelf
+        self._programs = programs
+        self._readings: tuple[Reading, ...] = ()
         self._places = Places.of(request.cwd)
         self._watchdog = kernel.watchdog()
         self._calls = kernel.calls(self.id, request.cwd, now, self._watchdog, request.max_cost_usd)
@@ -103,14 +119,20 @@ class GoalRun:
             str(request.cwd),
             self._kernel.config.answer_cache,
         )
+        readings = self._shelf.readings(self._places.relative(request.goal))
         self._decision = Dispatcher().decide(
             request.goal,
             candidates,
             situation,
+            readings=readings,
+            error_budget=self._kernel.config.error_budget,
+            damaged=self._shelf.damaged,
             budget_usd=self._kernel.economy.status("system").left_usd,
             forced=request.mode,
         )
         self._source = self._named(candidates)
+        if self._decision.mode is Mode.CRYSTALLIZED:
+            self._readings = self._chosen(readings, situation)
         return self._decision, self._source
 
     def require_means(self) -> None:
@@ -121,10 +143,11 @@ class GoalRun:
             LowBatteryError: A model is needed and the budget is used up.
             UserError: FOLLOWER was insisted on and there is nothing to follow.
         """
-        if self._decision.mode is Mode.FOLLOWER:
-            if self._source is None:
+        if self._decision.mode in (Mode.FOLLOWER, Mode.CRYSTALLIZED):
+            if self._decision.source is None:
+                what = "trace" if self._decision.mode is Mode.FOLLOWER else "learned tool"
                 raise UserError(
-                    f"no trace can be followed: {self._decision.reason}", "leave --mode out"
+                    f"no {what} can be used: {self._decision.reason}", "leave --mode out"
                 )
             return
         left = self._kernel.economy.status("system").left_usd
@@ -132,6 +155,32 @@ class GoalRun:
             raise LowBatteryError(
                 "the budget is used up", "raise it: llmos budget set USD; see `llmos budget`"
             )
+
+    async def foresee(self) -> Foresight:
+        """What the learned tool of the decision would write, known by its reads alone.
+
+        The reads are system calls like all others and recorded as a run, whose goal says that it
+        only looked. A tool that reads nothing leaves none.
+
+        Raises:
+            UserError: No learned tool would do the goal.
+        """
+        if not self._readings:
+            raise UserError(
+                f"no learned tool would do this: {self._decision.reason}",
+                "`llmos explain` tells what would be done",
+            )
+        task = self._task(None)
+        if not any(True for r in self._readings for _ in r.tool.program.reads()):
+            self._watchdog.start()
+            return await foresee(task)
+        self._request = replace(self._request, goal=f"{LOOKED_AHEAD}{self._request.goal}")
+        await self.begin()
+        async with self._ending():
+            foresight = await foresee(task)
+            await self._calls.finish()
+            await self._end(outcome_of(foresight))
+        return replace(foresight, run_id=self.id)
 
     # --- chapter two: the work -----------------------------------------------------------------
 
@@ -204,6 +253,12 @@ class GoalRun:
     async def _remember(self, outcome: Outcome, result: RunResult) -> None:
         await self._end(replace(outcome, verdict=result.verdict, error=result.error))
         source = self._decision.source
+        if self._readings:
+            tool, store = self._readings[0].tool, self._kernel.store
+            user = self._request.user_id
+            await asyncio.to_thread(record_run, store, tool, result, user)
+            if result.verdict is Verdict.REFUTED:
+                await asyncio.to_thread(judge_tool, store, self._traces.get(self.id), user)
         if source is None or self._decision.mode is not Mode.FOLLOWER:
             return
         if outcome.mode is Mode.FOLLOWER and result.verdict is Verdict.REFUTED:
@@ -216,6 +271,12 @@ class GoalRun:
             )
         elif outcome.replay_clean is not None:
             await self._traces.replayed(source, clean=outcome.replay_clean)
+
+    def _chosen(self, readings: Sequence[Reading], situation: Situation) -> tuple[Reading, ...]:
+        """All readings that may be served, the one of the decision first."""
+        budget = self._kernel.config.error_budget
+        usable = [r for r in readings if r.refusal(situation.tools, budget) is None]
+        return tuple(sorted(usable, key=lambda r: r.tool.label != self._decision.source))
 
     def _broken(self, error: str) -> Outcome:
         cost = self._envelope.spent_usd
@@ -268,6 +329,9 @@ class GoalRun:
             processor=self._processor,
             source=self._source,
             moved=self._moved,
+            readings=self._readings,
+            error_budget=self._kernel.config.error_budget,
+            programs=self._programs,
             emit=emit or (lambda event: None),
         )
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from llmos.errors import LLMOSError
+from llmos.evolution.tool import Reading
 from llmos.kernel.envelope import Envelope
 from llmos.kernel.observe import Observer, acted
 from llmos.kernel.syscalls import RunCalls
 from llmos.kernel.watchdog import Watchdog
+from llmos.plugins.program import ProgramRunner
 from llmos.store import BlobStore
 from llmos.values import (
     Context,
@@ -51,6 +53,12 @@ class Task:
     """The trace that the decision names, with this run's paths."""
     moved: frozenset[int] = frozenset()
     """Its steps that name a folder which is another one in this run."""
+    readings: tuple[Reading, ...] = ()
+    """What the goal may mean, where the decision is for a learned tool; the chosen one first."""
+    error_budget: float = 0.0
+    """Risk up to which a learned tool runs without a model."""
+    programs: Callable[[], ProgramRunner] = ProgramRunner
+    """Makes or returns the sandbox for learned code."""
     emit: Callable[[Event], None] = lambda event: None
     """Tells a surface what is going on."""
 

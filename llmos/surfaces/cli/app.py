@@ -16,6 +16,9 @@ from llmos.surfaces.cli.commands import (
     feed,
     goals,
     interactive,
+    learn,
+    sleep,
+    tools,
     traces,
     verdicts,
 )
@@ -28,7 +31,20 @@ class _InOrder(TyperGroup):
     """Lists the commands in the order in which a newcomer meets them."""
 
     _ORDER = (
-        *("run", "explain", "traces", "feedback", "undo", "resolve", "budget", "feed", "ack"),
+        *(
+            "run",
+            "explain",
+            "learn",
+            "sleep",
+            "tools",
+            "traces",
+            "feedback",
+            "undo",
+            "resolve",
+            "budget",
+            "feed",
+            "ack",
+        ),
         *("doctor", "config", "demo", "interactive"),
     )
 
@@ -77,6 +93,9 @@ def main(
 
 app.command("run", short_help="Do what GOAL says.")(goals.run)
 app.command("explain")(goals.explain)
+app.command("learn")(learn.learn)
+app.command("sleep")(sleep.sleep)
+app.add_typer(tools.app, name="tools")
 app.add_typer(traces.app, name="traces")
 app.command("feedback")(verdicts.feedback)
 app.command("undo")(verdicts.undo)

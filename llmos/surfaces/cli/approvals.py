@@ -90,6 +90,18 @@ def at_terminal(home: Path, progress: Progress, *, yes: bool) -> Approvals:
     return Approvals(home, progress, ask, yes=yes)
 
 
+def for_reads(home: Path) -> Callable[[ApprovalRequest], Awaitable[Approval]]:
+    """Approvals of a look ahead: reads are asked for like any, writes are not made at all."""
+    at_all = at_terminal(home, Progress(silent=True), yes=False)
+
+    async def decide(request: ApprovalRequest) -> Approval:
+        if request.tool.effect.writes:
+            return Approval("approve", "it is not made")
+        return await at_all(request)
+
+    return decide
+
+
 def remedy(request: ApprovalRequest) -> str:
     """The allow rule that one key may add for this call; empty where there is none.
 

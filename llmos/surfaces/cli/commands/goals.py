@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Mode = Annotated[
     str,
-    typer.Option(metavar="MODE", help="AUTO, FOLLOWER, MIXED or LEARNER."),
+    typer.Option(metavar="MODE", help="AUTO, CRYSTALLIZED, FOLLOWER, MIXED or LEARNER."),
 ]
 
 
@@ -51,7 +51,7 @@ def run(
         with progress.running():
             return await os.execute(text, mode, check, max_cost, cwd=cwd, on_event=progress.event)
 
-    result = _executed(globals_of(ctx), work, yes, silent=as_json)
+    result = executed(globals_of(ctx), work, yes, silent=as_json)
     if as_json:
         print_json(result)
     else:
@@ -60,7 +60,7 @@ def run(
         raise typer.Exit(1)
 
 
-def _executed(
+def executed(
     asked: Globals,
     work: Callable[[LLMOS, Progress], Awaitable[RunResult]],
     yes: bool,
@@ -96,25 +96,32 @@ def explain(
     ctx: typer.Context,
     goal: Goal,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Show the exact writes that a free run would make.")
+        bool,
+        typer.Option(
+            "--diff",
+            help="Show the exact writes that a free run would make; a learned tool reads for it.",
+        ),
     ] = False,
     mode: Mode = "AUTO",
     cwd: Cwd = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Tell how GOAL would be done and why, without doing it."""
+    from llmos.surfaces.cli.approvals import for_reads
     from llmos.surfaces.cli.goal_text import read_goal
     from llmos.surfaces.cli.opening import with_os, working_directory
     from llmos.surfaces.cli.output import print_json
-    from llmos.surfaces.cli.views.decision import explained, show_explained
+    from llmos.surfaces.cli.views.decision import explained, foreseen, show_explained
 
-    text, where = read_goal(goal), working_directory(cwd)
+    text, where, asked = read_goal(goal), working_directory(cwd), globals_of(ctx)
 
     async def work(os: LLMOS) -> None:
         told = explained(os, text, mode, where)
+        if diff:
+            told = await foreseen(os, told, text, where)
         if as_json:
             print_json(told.as_dict())
         else:
             show_explained(told, diff=diff)
 
-    with_os(globals_of(ctx), work)
+    with_os(asked, work, approver=for_reads(asked.folder))

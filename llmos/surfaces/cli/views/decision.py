@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmos.replay.preview import PlannedWrite, Preview
 from llmos.replay.world import World
 from llmos.surfaces.cli.output import out, printable, short, to_json
+from llmos.surfaces.cli.views.served import Served, served_by, show_foresight, show_served
 from llmos.values import Decision, Json, Mode, Step, Trace, Turn
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from llmos.boot import LLMOS
+    from llmos.cortex.foresight import Foresight
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,30 @@ class Explained:
 
     decision: Decision
     preview: Preview | None
+    """Of a trace that would be followed."""
+    tool: Served | None = None
+    """A learned tool that would do it."""
+    foresight: Foresight | None = None
+    """What that tool would write, where it was let read."""
 
     def as_dict(self) -> dict[str, Json]:
         """The explanation as JSON."""
-        return dict(to_json(self))
+        seen = self.foresight
+        told = None
+        if seen is not None:
+            told = {
+                "stopped": seen.stopped or None,
+                "writes": to_json(seen.writes),
+                "answer": seen.answer,
+                "reads": seen.reads,
+                "run_id": seen.run_id,
+            }
+        return {
+            "decision": to_json(self.decision),
+            "preview": to_json(self.preview),
+            "tool": self.tool.as_dict() if self.tool else None,
+            "foresight": told,
+        }
 
 
 def explained(os: LLMOS, goal: str, mode: str, cwd: Path, turns: Sequence[Turn] = ()) -> Explained:
@@ -42,7 +64,22 @@ def explained(os: LLMOS, goal: str, mode: str, cwd: Path, turns: Sequence[Turn] 
     """
     decision, trace = os.explain(goal, mode, cwd=cwd, turns=turns)
     free = decision.mode is Mode.FOLLOWER and trace is not None
-    return Explained(decision, os.kernel.preview(trace, cwd) if free and trace else None)
+    preview = os.kernel.preview(trace, cwd) if free and trace else None
+    return Explained(decision, preview, served_by(os, goal, decision))
+
+
+async def foreseen(os: LLMOS, told: Explained, goal: str, cwd: Path) -> Explained:
+    """The explanation with what a learned tool would write; its reads are made for that.
+
+    Args:
+        os: Booted.
+        told: From `explained`.
+        goal: The user's sentence.
+        cwd: Working directory, resolved.
+    """
+    if told.tool is None:
+        return told
+    return replace(told, foresight=await os.foresee(goal, cwd=cwd))
 
 
 def forewarnings(decision: Decision, trace: Trace | None) -> list[tuple[str, str]]:
@@ -52,6 +89,8 @@ def forewarnings(decision: Decision, trace: Trace | None) -> list[tuple[str, str
         decision: From `LLMOS.explain`.
         trace: Likewise.
     """
+    if decision.mode is Mode.CRYSTALLIZED:
+        return []
     if decision.mode is not Mode.FOLLOWER or trace is None:
         return [("dim", f"not replayed: {refused}") for refused in decision.refused[:1]]
     return [
@@ -69,12 +108,14 @@ def cannot_be_undone(index: int, step: Step) -> str:
 def show_explained(told: Explained, *, diff: bool) -> None:
     """Print a decision, its guards, and with ``diff`` the writes."""
     console, decision = out(), told.decision
-    tokens = " · 0 tokens" if told.preview is not None else ""
+    tokens = " · 0 tokens" if told.preview is not None or told.tool is not None else ""
     console.print(
         f"{decision.mode.value}{tokens} · confidence {decision.confidence:g}", style="bold"
     )
     console.print(printable(decision.reason))
-    if decision.source is not None:
+    if told.tool is not None:
+        show_served(console, told.tool)
+    elif decision.source is not None:
         console.print(f"trace {short(decision.source)}", style="dim")
     if decision.refused:
         console.print("\nlooked at and refused", style="bold")
@@ -84,7 +125,9 @@ def show_explained(told: Explained, *, diff: bool) -> None:
         if told.preview.world is World.AFTER:
             console.print("already done: everything is as the recorded run left it", style="green")
         _show_guards(console, told.preview)
-    if diff:
+    if diff and told.tool is not None:
+        show_foresight(console, told.foresight)
+    elif diff:
         _show_writes(console, told.preview)
 
 

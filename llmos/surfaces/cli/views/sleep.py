@@ -1,0 +1,100 @@
+"""How a night is shown: what was made of the new runs, and what was not, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llmos.evolution.compiler import LearnReport
+from llmos.evolution.tool import LearntTool
+from llmos.surfaces.cli.output import duration, one_line, out, print_table
+from llmos.values import ArtifactType, Json
+
+if TYPE_CHECKING:
+    from llmos.boot import LLMOS
+
+TOKENS = 0
+"""The compiler asks no model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What one cycle did, with the tools that it made."""
+
+    report: LearnReport
+    tools: dict[str, LearntTool]
+    """Those that were created or evolved, by name."""
+
+    @classmethod
+    def of(cls, os: LLMOS, report: LearnReport) -> Night:
+        """A report with what its names stand for."""
+        volume = os.kernel.get_user_volume()
+        names = (*report.created, *report.evolved)
+        return cls(report, {n: LearntTool.of(volume.get(ArtifactType.TOOL, n)) for n in names})
+
+    def as_dict(self, limit: int) -> dict[str, Json]:
+        """The night as JSON.
+
+        Args:
+            limit: Goals without a tool that are listed at most.
+        """
+        told = replace(self.report, unlearnt=self.unlearnt[:limit]).as_dict()
+        return {**told, "unlearnt_in_all": len(self.unlearnt), "tokens": TOKENS}
+
+    @property
+    def unlearnt(self) -> tuple[tuple[str, int, str], ...]:
+        """Goals without a tool; first what recurs most, which one would like to have most."""
+        return tuple(sorted(self.report.unlearnt, key=lambda told: -told[1]))
+
+
+def show_night(night: Night, limit: int) -> None:
+    """Print a night for people.
+
+    Args:
+        night: What was done.
+        limit: Goals without a tool that are listed at most.
+    """
+    report = night.report
+    console = out()
+    console.print(_looked_at(report))
+    _made("created", night, report.created)
+    _made("evolved", night, report.evolved)
+    if report.retired:
+        console.print("\nretired: later runs contradict them", style="bold")
+        for name in report.retired:
+            console.print(f"  {one_line(name)}", style="yellow")
+    if night.unlearnt:
+        _show_unlearnt(night.unlearnt, limit)
+    console.print(f"\n{duration(report.seconds)} · {TOKENS} tokens", style="dim")
+    if report.created:
+        console.print("see them: llmos tools", style="dim")
+
+
+def _looked_at(report: LearnReport) -> str:
+    if report.traces:
+        runs = "1 new run" if report.traces == 1 else f"{report.traces:,} new runs"
+        return f"learnt from {runs}"
+    made = report.created or report.evolved or report.retired
+    return "no new runs, but what is known of old ones has changed" if made else "nothing new"
+
+
+def _made(what: str, night: Night, names: Sequence[str]) -> None:
+    if not names:
+        return
+    console = out()
+    console.print(f"\n{what}", style="bold")
+    for name in names:
+        tool = night.tools[name]
+        told = f"  {one_line(name)}  ({tool.proof.runs} runs, version {tool.digest[:12]})"
+        console.print(told, style="green")
+        for template in tool.templates:
+            console.print(f"    {one_line(str(template))}")
+
+
+def _show_unlearnt(unlearnt: Sequence[tuple[str, int, str]], limit: int) -> None:
+    out().print("\nnot learnt", style="bold")
+    rows = [(str(n), one_line(why), one_line(goal, 200)) for goal, n, why in unlearnt[:limit]]
+    print_table((">RUNS", "WHY", "GOAL"), rows)
+    if len(unlearnt) > limit:
+        out().print(f"… and {len(unlearnt) - limit} more: --limit {len(unlearnt)}", style="dim")

@@ -1,0 +1,189 @@
+"""How one learned tool is shown in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llmos.evolution.anatomy import Place, hidden_guards, places, tool_name
+from llmos.evolution.payback import Payback
+from llmos.evolution.tool import LearntTool
+from llmos.surfaces.cli.output import (
+    dollars,
+    moment,
+    one_line,
+    out,
+    print_block,
+    print_table,
+    printable,
+    to_json,
+)
+from llmos.surfaces.cli.views.served import show_places
+from llmos.values import ArtifactType, Json
+from llmos.volumes import Artifact, Outcome, Status, UsageStats, Version
+
+if TYPE_CHECKING:
+    from llmos.boot import LLMOS
+
+_COLOURS = {Status.ACTIVE: "green", Status.QUARANTINED: "red", Status.ARCHIVED: "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Everything that is known of one tool."""
+
+    artifact: Artifact
+    version: Version
+    tool: LearntTool
+    usage: UsageStats
+    payback: Payback
+
+    @classmethod
+    def of(cls, os: LLMOS, name: str) -> Sheet:
+        """What is known of the tool of that name.
+
+        Raises:
+            UserError: There is none.
+            IntegrityError: It is not what was stored.
+        """
+        volume = os.kernel.get_user_volume()
+        version = volume.get(ArtifactType.TOOL, name)
+        artifact = volume.find(ArtifactType.TOOL, name)
+        assert artifact is not None  # it has a version
+        tool = LearntTool.of(version)
+        usage, account = os.kernel.get_usage(artifact), os.kernel.get_payback(artifact, tool)
+        return cls(artifact, version, tool, usage, account)
+
+    @property
+    def places(self) -> list[Place]:
+        """Where candidates must agree."""
+        return places(self.tool.program)
+
+    def as_dict(self) -> dict[str, Json]:
+        """The sheet as JSON."""
+        tool = self.tool
+        return {
+            "name": tool.name,
+            "status": self.artifact.status.value,
+            "pinned": self.artifact.pinned,
+            "version": self.version.seq,
+            "digest": tool.digest,
+            "author": self.version.author,
+            "created_at": to_json(self.version.created_at),
+            "templates": [str(t) for t in tool.templates],
+            "calls": dict(tool.tools),
+            "code": tool.code,
+            "lineage": list(self.version.lineage),
+            "proof": tool.proof.as_json() | {"risk": tool.proof.risk},
+            "places": to_json(self.places),
+            "hidden_guards": to_json(hidden_guards(tool.program)),
+            "usage": to_json(self.usage) | {"uses": self.usage.uses},
+            "payback": to_json(self.payback) | {"savings_are": "a counterfactual estimate"},
+        }
+
+
+def print_sheet(sheet: Sheet) -> None:
+    """Print all of a tool for people."""
+    console, tool, artifact = out(), sheet.tool, sheet.artifact
+    pinned = ", pinned" if artifact.pinned else ""
+    console.print(f"{one_line(tool.name)} · version {sheet.version.seq}", style="bold")
+    status = f"{artifact.status.value}{pinned}"
+    console.print(status, style=_COLOURS.get(artifact.status, ""), end="")
+    made = f" · {tool.digest[:12]} · {moment(sheet.version.created_at)} by {sheet.version.author}"
+    console.print(printable(made), style="dim")
+    console.print("\ngoals", style="bold")
+    for template in tool.templates:
+        console.print(f"  {one_line(str(template), 500)}")
+    _print_code(tool.code)
+    _print_proof(tool)
+    show_places(console, sheet.places, hidden_guards(tool.program))
+    _print_lineage(sheet.version.lineage)
+    _print_uses(sheet.usage)
+    _print_account(sheet.payback)
+
+
+def _print_code(code: str) -> None:
+    from rich.syntax import Syntax
+
+    out().print("\ncode", style="bold")
+    shown = Syntax(printable(code.rstrip()), "python", theme="ansi_dark", word_wrap=True)
+    print_block(shown)
+
+
+def _print_proof(tool: LearntTool) -> None:
+    proof = tool.proof
+    out().print("\nproof", style="bold")
+    rows = [
+        (str(proof.runs), "runs that it reproduces, all that it was learnt from"),
+        (str(proof.agreed), "later runs that it had said before seeing them"),
+        (str(proof.disagreed), "later runs that it had said wrongly"),
+        (f"{proof.risk:.4f}", "risk that the next run is wrong, if all candidates agree"),
+        *((str(n), f"runs that made: {_way(tool, way)}") for way, n in proof.ways.items()),
+        *_seen(tool),
+    ]
+    print_table((">COUNT", "OF"), rows)
+
+
+def _way(tool: LearntTool, way: Sequence[str]) -> str:
+    calls = {node.id: f"{node.id} {tool_name(node)}" for node in tool.program.nodes}
+    return one_line(", ".join(calls.get(node, node) for node in way) or "no write")
+
+
+def _seen(tool: LearntTool) -> Iterator[tuple[str, str]]:
+    for slot, counts in tool.proof.seen.items():
+        if slot in tool.proof.used and len(counts) > 1:
+            what = "the program uses it: others are possible"
+        else:
+            what = f"no other is served: {one_line(', '.join(sorted(counts)), 80)}"
+        yield str(len(counts)), f"different values of {one_line(slot)}; {what}"
+
+
+def _print_lineage(lineage: Sequence[str]) -> None:
+    out().print("\nlineage: the runs that it was made from", style="bold")
+    for k in range(0, min(len(lineage), 40), 4):
+        out().print(f"  {'  '.join(lineage[k : min(k + 4, 40)])}", style="dim")
+    if len(lineage) > 40:
+        out().print(f"  … and {len(lineage) - 40} more: --json", style="dim")
+
+
+def _print_uses(usage: UsageStats) -> None:
+    console = out()
+    console.print("\nuses", style="bold")
+    if usage.last_used is None:
+        console.print("  none yet")
+        return
+    told = [f"{n} {_OUTCOMES.get(o, o.value)}" for o, n in usage.counts.items() if n]
+    console.print(f"  {' · '.join(told)}")
+    users = "1 user" if usage.users == 1 else f"{usage.users} users"
+    console.print(f"  {users}, last {moment(usage.last_used)}", style="dim")
+
+
+_OUTCOMES = {
+    Outcome.SERVED: "done without a model",
+    Outcome.ALREADY_DONE: "found it done",
+    Outcome.SIDE_EXIT: "stopped, the model took over",
+    Outcome.WRONG: "said to be wrong",
+    Outcome.RIGHT: "said to be right",
+}
+
+
+def _print_account(account: Payback) -> None:
+    console = out()
+    console.print("\ncost and savings", style="bold")
+    learnt = f"{account.cost_tokens:,} tokens, {dollars(account.cost_usd)}"
+    console.print(f"  to learn it  {learnt}: what its {account.runs} runs of the model took")
+    saved = f"{account.saved_tokens:,} tokens, {dollars(account.saved_usd)}"
+    runs = "1 free run" if account.served == 1 else f"{account.served:,} free runs"
+    console.print(f"  saved so far {saved}: counterfactual, had the model done the {runs}")
+    console.print("               at what it took on average when this was learnt")
+    console.print(f"  paid back    {_paid_back(account)}")
+
+
+def _paid_back(account: Payback) -> str:
+    if account.paid_back_at is not None:
+        return moment(account.paid_back_at)
+    if account.runs_left is None:
+        return "not known: the runs that it was learnt from tell no tokens"
+    runs = "1 more free run" if account.runs_left == 1 else f"{account.runs_left:,} more free runs"
+    return f"not yet: after {runs}"

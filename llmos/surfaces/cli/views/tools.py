@@ -1,0 +1,102 @@
+"""How learned tools are listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from llmos.errors import IntegrityError, UserError
+from llmos.evolution.tool import LearntTool
+from llmos.surfaces.cli.output import one_line, print_table
+from llmos.values import ArtifactType, Json
+from llmos.volumes import Artifact, Status
+
+if TYPE_CHECKING:
+    from llmos.boot import LLMOS
+
+_ALL = 100_000
+"""More tools than a volume has; their rows are small."""
+
+
+def usable(os: LLMOS, name: str) -> LearntTool:
+    """A tool that is in use.
+
+    Raises:
+        UserError: There is none of this name, or it is not in use; the hint says what to do.
+    """
+    version = os.kernel.get_user_volume().get(ArtifactType.TOOL, name)
+    if version.status is not Status.ACTIVE:
+        hints = {
+            Status.ARCHIVED: f"take it back: llmos tools restore {name}",
+            Status.QUARANTINED: f"see why, and go to another version: llmos tools history {name}",
+        }
+        hint = hints.get(version.status, f"see llmos tools history {name}")
+        raise UserError(f"the tool {name!r} is {version.status.value}", hint)
+    return LearntTool.of(version)
+
+
+def rows_of(os: LLMOS, every: bool, limit: int) -> list[dict[str, Json]]:
+    """One row of numbers for each tool, the last changed first.
+
+    Args:
+        os: Booted.
+        every: Archived tools too.
+        limit: How many at most.
+    """
+    found = os.kernel.get_user_volume().list_artifacts(ArtifactType.TOOL, limit=_ALL)
+    wanted = [a for a in found if every or a.status is not Status.ARCHIVED]
+    return [_row(os, artifact) for artifact in wanted[:limit]]
+
+
+def _row(os: LLMOS, artifact: Artifact) -> dict[str, Json]:
+    usage = os.kernel.get_usage(artifact)
+    told: dict[str, Json] = {
+        "name": artifact.name,
+        "status": artifact.status.value,
+        "pinned": artifact.pinned,
+        "digest": artifact.current,
+        "templates": [],
+        "runs": None,
+        "agreed": None,
+        "risk": None,
+        "uses": usage.uses,
+        "tokens_saved": None,
+    }
+    try:
+        version = os.kernel.get_user_volume().get(ArtifactType.TOOL, artifact.name)
+    except IntegrityError:
+        # One damaged tool must not hide the others.
+        return told | {"status": "damaged"}
+    tool = LearntTool.of(version)
+    proof = tool.proof
+    templates = [str(t) for t in tool.templates]
+    numbers = {"runs": proof.runs, "agreed": proof.agreed, "risk": round(proof.risk, 6)}
+    saved = os.kernel.get_payback(artifact, tool).saved_tokens
+    return told | {"templates": templates, "tokens_saved": saved} | numbers
+
+
+def print_rows(rows: Sequence[dict[str, Json]]) -> None:
+    """Print one line for each tool."""
+    if not rows:
+        print("No tool yet. Do a job a few times, then: llmos sleep")
+        return
+    header = (
+        *("NAME", "STATUS", ">GOALS", ">RUNS", ">AGREED", ">RISK", ">USES", ">TOKENS SAVED"),
+        "GOAL",
+    )
+    print_table(header, [_cells(row) for row in rows])
+
+
+def _cells(row: dict[str, Json]) -> tuple[str, ...]:
+    known = row["runs"] is not None
+    return (
+        one_line(row["name"]),
+        f"{row['status']}, pinned" if row["pinned"] else row["status"],
+        str(len(row["templates"])) if known else "-",
+        str(row["runs"]) if known else "-",
+        str(row["agreed"]) if known else "-",
+        f"{row['risk']:.4f}" if known else "-",
+        f"{row['uses']:,}",
+        f"{row['tokens_saved']:,}" if known else "-",
+        one_line(row["templates"][0], 200) if row["templates"] else "",
+    )
