@@ -37,6 +37,8 @@ _MOMENT = re.compile(
 )
 _DAY = re.compile(
     rf"\b(?:today|tomorrow|yesterday|overmorrow|so far|to date|ytd|mtd|eod|eow|eom|since|recently|"
+    # What is due or over is so only as seen from a day.
+    rf"overdue|due|late|expir(?:ed|ing|es?)|upcoming|future|outstanding|stale|recent|"
     # One word may stand between: "next business day".
     rf"(?:{_WHICH})\s+(?:{_N})?(?:[\w-]+\s+)?{_COARSE}|{_N}(?:[\w-]+\s+)?{_COARSE}\s+(?:{_AWAY})|"
     rf"(?:in|within)\s+(?:the\s+)?{_N}(?:[\w-]+\s+)?{_COARSE}|"

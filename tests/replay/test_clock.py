@@ -57,6 +57,10 @@ MOMENTS = [
     "what is on tonight",
 ]
 DAYS = [
+    "Move all overdue tasks to the next list",
+    "Pay what is due",
+    "Delete expired keys",
+    "Cancel all future meetings",
     "Move it to tomorrow",
     "today's notes",
     "what I did yesterday",
