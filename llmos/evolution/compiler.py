@@ -207,6 +207,13 @@ class Compiler:
                         why=why,
                         tx=tx,
                     )
+            for name, into in learner.merged.items():
+                old = self._volume.find(ArtifactType.TOOL, name, tx=tx)
+                if old is not None and not old.status.out_of_use:
+                    why = f"it is part of {into} now"
+                    self._volume.archive(
+                        ArtifactType.TOOL, name, author=self._author, why=why, tx=tx
+                    )
             families = {n: digests[n] for n in sorted(learner.families)}
             kept = {"seq": upto, "families": families, **rest_json(learner)}
             place = self._volume.place

@@ -20,6 +20,9 @@ _OPEN = 3
 """Different values that show an argument to be open: other goals may name them too."""
 
 
+_YOUNG = 12
+"""Good runs up to which a family is explained anew to take in others."""
+
 _PROVEN = 4
 """Good runs of a family whose words are taken to mean the same elsewhere."""
 
@@ -72,6 +75,8 @@ class Learner:
     proofs: dict[str, Proof] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     """Names that somebody else has given."""
+    merged: dict[str, str] = field(default_factory=dict)
+    """Families that have become part of another: name to that other."""
     retired: set[str] = field(default_factory=set)
     """Names of families that were given up."""
     loose: list[Group] = field(default_factory=list)
@@ -127,6 +132,7 @@ class Learner:
             again = [g for g in self.loose if len(g.traces) > 1]
             changed |= self._explain(again, known, progress)
         self.changed |= changed
+        self._unite(changed, known)
         for name in self.changed & self.families.keys():
             self._prove(name)
         self.reindex()
@@ -335,15 +341,53 @@ class Learner:
         words = [w for w in told if w not in slots and w not in _FILLERS][:5] or ["job"]
         base = "-".join(words)[:48].strip("-")
         numbered = (base if k == 1 else f"{base}-{k}" for k in range(1, 10_000))
-        taken = {*self.families, *self.retired, *self.taken}
+        taken = {*self.families, *self.retired, *self.merged, *self.taken}
         return next(n for n in numbered if n not in taken)
 
     def _attached(self, group: Group, known: ToolHabits) -> str | None:
+        near: list[str] = []
         for name, family in self.families.items():
-            near = any(akin(group, g) for g in family.groups)
-            if (near or family.may_ask(group)) and family.attach(group, known):
+            if any(akin(group, g) for g in family.groups):
+                near.append(name)
+            elif not family.may_ask(group):
+                continue
+            if family.attach(group, known):
+                return name
+        for name in near:
+            # What few runs gave may have been too narrow: explained again with this one.
+            if len(self.families[name].examples) <= _YOUNG and self._widened(name, [group], known):
                 return name
         return None
+
+    def _widened(self, name: str, groups: Sequence[Group], known: ToolHabits) -> bool:
+        """Explain a family anew together with other groups; whether one program does all."""
+        family = self.families[name]
+        began = time.perf_counter()
+        again, _ = solve([*family.groups, *groups], known, seconds=self.seconds)
+        self.times.append(time.perf_counter() - began)
+        if again is None:
+            return False
+        again.agreed, again.disagreed = family.agreed, family.disagreed
+        self.families[name] = again
+        return True
+
+    def _unite(self, changed: set[str], known: ToolHabits) -> None:
+        """Make one family of those that turn out to do the same."""
+        for name in sorted(changed & self.families.keys()):
+            for other in [n for n in self.families if n != name]:
+                if name not in self.families or other not in self.families:
+                    continue
+                mine, theirs = self.families[name], self.families[other]
+                if not any(akin(a, b) for a in mine.groups for b in theirs.groups):
+                    continue
+                young = len(mine.examples) <= _YOUNG or len(theirs.examples) <= _YOUNG
+                larger = len(mine.examples) > len(theirs.examples)
+                keep, drop = (name, other) if larger else (other, name)
+                if young and self._widened(keep, self.families[drop].groups, known):
+                    del self.families[drop]
+                    self.proofs.pop(drop, None)
+                    self.merged[drop] = keep
+                    self.changed |= {keep, drop}
 
     def reindex(self) -> None:
         """Make goals find the families as they are now."""
@@ -364,10 +408,9 @@ def _tables(family: Family) -> Iterator[dict[str, Json]]:
         for part in parts(expr):
             if isinstance(part, Call) and part.function == "mapped":
                 table = part.arguments[1]
-                if isinstance(table, Const) and all(
-                    isinstance(v, str) for v in table.value.values()
-                ):
-                    yield dict(table.value)
+                values = table.value.values() if isinstance(table, Const) else ()
+                if values and all(isinstance(v, str) and v not in ("<", ">") for v in values):
+                    yield dict(table.value)  # type: ignore[union-attr]
 
 
 def _without(group: Group, trace_id: str) -> bool:

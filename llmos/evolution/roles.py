@@ -80,13 +80,18 @@ def correspond(
     names: dict[str, str] = {}
     for slot in template.slots:
         role = own[slot.name]
-        if role in left and _alike(left[role], slot):
+        # A role that is no more than a kind of text says little: what was seen there says more.
+        vague = re.sub(r"_\d+$", "", role) in _LOOSE
+        sure = not vague or (role in left and _shared(left[role], slot))
+        if sure and role in left and _alike(left[role], slot):
             names[slot.name] = role
             del left[role]
     for slot in template.slots:
         if slot.name in names:
             continue
-        name = next((n for n, s in left.items() if _fits(s, slot)), None)
+        fitting = [n for n, s in left.items() if _fits(s, slot)]
+        role = own[slot.name]
+        name = max(fitting, key=lambda n: (_shared(left[n], slot), n == role), default=None)
         if name is None:
             name = _fresh(own[slot.name], {*known, *names.values()})
         names[slot.name] = name
@@ -94,6 +99,10 @@ def correspond(
     matched = len(set(names.values()) & set(known))
     most = max(len(known), len(template.slots))
     return names if matched * 3 >= most * 2 else None
+
+
+_LOOSE = frozenset({"word", "quote"})
+"""Roles that any free text may have."""
 
 
 def _fits(known: SlotSpec, slot: SlotSpec) -> bool:

@@ -55,6 +55,7 @@ def rest_json(learner: Learner) -> dict[str, Json]:
         "observed": learner.observed.as_json(),
         "loose": [group_json(g) for g in learner.loose],
         "retired": sorted(learner.retired),
+        "merged": dict(learner.merged),
     }
 
 
@@ -79,6 +80,7 @@ def learner_from(
     learner.observed = Observed.from_json(rest["observed"])
     learner.loose = [group_from(g, traces) for g in rest["loose"]]
     learner.retired = set(rest["retired"])
+    learner.merged = dict(rest["merged"])
     for name, data in families.items():
         learner.families[name], learner.proofs[name] = family_from(data, traces)
     learner.reindex()
