@@ -156,8 +156,9 @@ class Learner:
             groups = [g for g in family.groups if g.traces]
             again, _ = solve(groups, known, seconds=self.seconds)
             if again is not None:
+                again.agreed, again.disagreed = family.agreed, family.disagreed
                 self.families[name] = again
-                self.proofs[name] = prove(again.program, again.examples)
+                self._prove(name)
             else:
                 del self.families[name], self.proofs[name]
                 self.retired.add(name)

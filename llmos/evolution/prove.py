@@ -51,6 +51,8 @@ class Proof:
     """Slots that always said what another one says: (slot, the other)."""
     ways: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     """Sets of writes that were made, and how often."""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """For each write, whether the files that it changed were ``absent`` or ``present`` before."""
 
     @property
     def risk(self) -> float:
@@ -116,6 +118,7 @@ class Proof:
             "seen": {name: dict(counts) for name, counts in self.seen.items()},
             "together": [dict(t) for t in self.together],
             "repeats": [list(pair) for pair in self.repeats],
+            "targets": dict(self.targets),
             "ways": [[list(way), n] for way, n in sorted(self.ways.items())],
         }
 
@@ -131,6 +134,7 @@ class Proof:
             tuple(data["together"]),
             tuple((one, other) for one, other in data["repeats"]),
             {tuple(way): n for way, n in data["ways"]},
+            data["targets"],
         )
 
 
@@ -165,7 +169,22 @@ def prove(
         tuple(dict(t) for t in together),
         tuple(_repeats(examples, idle, used)),
         ways,
+        _targets(program, examples),
     )
+
+
+def _targets(program: Program, examples: Sequence[Example]) -> dict[str, str]:
+    """How the files were that each write changed, where they always were the same way."""
+    found: dict[str, set[str]] = {}
+    for example in examples:
+        made = rehearse(program, example.slots, example.now, example.steps)
+        requests = [r for r in made if r.writes]
+        steps = [s for s in example.steps if s.effect.writes]
+        for request, step in zip(requests, steps, strict=True):
+            for change in step.footprint.writes:
+                was = "absent" if change.before is None else "present"
+                found.setdefault(request.node, set()).add(was)
+    return {node: min(ways) for node, ways in found.items() if len(ways) == 1}
 
 
 def writes_of(made: Iterable[Request]) -> tuple[str, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,14 +14,19 @@ from typing import Any
 import pytest
 
 from llmos import LLMOS, LLMOSConfig, Mode, Step, Trace, Verdict
+from llmos.cortex.modes.crystallized import EXTERNAL_SHARE
 from llmos.errors import NeedsProcessor
+from llmos.evolution.prove import Proof
+from llmos.evolution.tool import LearntTool
 from llmos.plugins.sandbox import available
 from llmos.surfaces.demo import run_demo
+from llmos.surfaces.demo.families import FAMILIES, MADE, TASKS, Family, teacher, texts
 from llmos.surfaces.demo.jobs import JOBS, PORT, SALES, Job
+from llmos.surfaces.demo.night import body_of
 from llmos.surfaces.demo.price import named_price
 from llmos.surfaces.demo.recording import Recording, load, player
 from llmos.surfaces.demo.scene import Nobody, own_calls_only
-from llmos.values import Context, Done, Event, Limits, Syscalls, Usage
+from llmos.values import ArtifactType, Context, Done, Event, Limits, Syscalls, Usage
 from scripts.record_demo import kept, table
 
 RECORDED = [job for job in JOBS if load(job.name)]
@@ -35,6 +43,14 @@ def told(capsys: pytest.CaptureFixture[str], *, sandbox: bool) -> dict[str, Any]
     assert [c for c in facts["claims"] if not c["held"]] == []
     assert (code, facts["ok"]) == (0, True)
     return dict(facts)
+
+
+@pytest.fixture(scope="module")
+def once() -> dict[str, Any]:
+    """The facts of one demo without a sandbox, for all that only look at them."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert run_demo(json=True, config=LLMOSConfig(sandbox=False)) == 0
+    return dict(json.loads(out.getvalue()))
 
 
 def passes(job: Job, folder: Path) -> bool:
@@ -84,6 +100,46 @@ def test_the_bill_adds_up_to_what_the_runs_took(capsys: pytest.CaptureFixture[st
     dollars = sum(job["first"]["at_price_usd"] for job in jobs.values())
     assert bill["saved_usd"] == pytest.approx(dollars)
     assert bill["spent_usd"] == 0
+
+
+def test_after_a_night_new_goals_cost_nothing_and_leave_the_right_files(
+    once: dict[str, Any],
+) -> None:
+    facts = once
+    assert len(facts["night"]["created"]) == len(FAMILIES) == 3
+    for name, family in FAMILIES.items():
+        later = facts["families"][name]["later"]
+        assert [run["goal"] for run in later] == [x.goal for x in family.later]
+        for run in later:
+            assert (run["mode"], run["verdict"], run["tokens"]) == ("CRYSTALLIZED", "verified", 0)
+            assert run["source"].partition("@")[0] in facts["night"]["created"]
+    assert facts["undo_of_tool"]["identical"]
+
+
+def test_what_teaches_is_said_to_be_made_for_the_demo_and_claims_no_cost(
+    once: dict[str, Any],
+) -> None:
+    facts = once
+    for family in facts["families"].values():
+        assert family["lessons_are"] == MADE
+        assert [run["tokens"] for run in family["lessons"]] == [0, 0, 0]
+        assert {run["at_price_usd"] for run in family["lessons"]} == {0}
+        assert {run["verdict"] for run in family["lessons"]} == {"verified"}
+    bill = facts["bill"]
+    free = [run["goal"] for family in facts["families"].values() for run in family["later"]]
+    assert [line["goal"] for line in bill["free"]] == free
+    first = sum(line["first_tokens"] for line in bill["lines"])
+    assert bill["saved_tokens"] == first, "nothing is said to be saved by the tools"
+
+
+def test_a_near_miss_goes_to_the_learner_and_the_demo_says_why(
+    once: dict[str, Any],
+) -> None:
+    miss = once["near_miss"]
+    assert (miss["mode"], miss["success"], miss["unchanged"]) == ("LEARNER", False, True)
+    assert miss["steps"] == []
+    (why,) = miss["refused"]
+    assert "'2' was never seen there" in why
 
 
 def test_without_a_sandbox_the_demo_says_so_and_keeps_the_promises_it_can_make(
@@ -160,6 +216,9 @@ class Clerk:
             await syscalls.call("Read", {"file_path": "config.json"})
             change = {"old_string": "8080", "new_string": "9090"}
             await syscalls.call("Edit", {"file_path": "config.json", **change})
+        elif TASKS.near_miss is not None and goal == TASKS.near_miss.goal:
+            for step in TASKS.near_miss.steps:
+                await syscalls.call(step.tool, step.arguments)
         else:
             text = await syscalls.call("Read", {"file_path": "sales.csv"})
             rows = [line.split("\t")[1].split(",") for line in text.text.splitlines()[1:]]
@@ -183,6 +242,8 @@ def test_live_the_model_learns_and_takes_over_where_the_world_has_changed(
     assert (changed["mode"], changed["success"], changed["tokens"]) == ("MIXED", True, 110)
     assert changed["unchanged"] is False
     assert (facts["undo"]["job"], facts["undo"]["identical"]) == ("port", True)
+    miss = facts["near_miss"]
+    assert (miss["mode"], miss["verdict"], miss["tokens"]) == ("LEARNER", "verified", 110)
 
 
 def test_a_live_model_that_fails_fails_the_demo(
@@ -194,6 +255,89 @@ def test_a_live_model_that_fails_fails_the_demo(
     facts = json.loads(capsys.readouterr().out)
     assert facts["jobs"]["sales"]["first"]["error"] == "no model takes part in this chapter"
     assert facts["ok"] is False
+
+
+# --- the families ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+async def test_what_a_tool_wrote_in_a_folder_no_lesson_knew_is_taken_back(
+    family: Family, tmp_path: Path
+) -> None:
+    async with LLMOS(
+        tmp_path / "home", processor=teacher({family.name: family}), config=LLMOSConfig()
+    ) as os:
+        for number, lesson in enumerate(family.lessons):
+            taught = await os.execute(lesson.goal, cwd=family.lay_out(tmp_path / str(number)))
+            # No check: every write can be undone, so a run without an error is enough to learn.
+            assert taught.verdict is Verdict.COMPLETED
+        assert len((await os.kernel.run_cron_now()).created) == 1
+        cwd = family.lay_out(tmp_path / "later")
+        result = await os.execute(family.later[0].goal, cwd=cwd)
+        assert result.mode is Mode.CRYSTALLIZED
+        assert family.right(family.later[0], cwd)
+        await os.undo(result.trace_id)
+        assert texts(cwd) == dict(family.files)
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+def test_the_result_of_one_goal_is_not_right_for_another(family: Family, tmp_path: Path) -> None:
+    one, other = family.later
+    cwd = family.lay_out(tmp_path / "work")
+    assert not family.right(one, cwd)
+    for name, content in one.result.items():
+        (cwd / name).parent.mkdir(parents=True, exist_ok=True)
+        (cwd / name).write_text(content)
+    assert family.right(one, cwd)
+    assert not family.right(other, cwd)
+    (cwd / "more.txt").write_text("left behind")
+    assert not family.right(one, cwd)
+
+
+def test_no_goal_that_is_served_was_taught() -> None:
+    for family in FAMILIES.values():
+        taught = {lesson.goal for lesson in family.lessons}
+        assert len(taught) == 3
+        assert taught.isdisjoint(instance.goal for instance in family.later)
+
+
+async def test_only_the_tools_own_function_is_shown(tmp_path: Path) -> None:
+    family = FAMILIES["port"]
+    async with LLMOS(
+        tmp_path / "home", processor=teacher({family.name: family}), config=LLMOSConfig()
+    ) as os:
+        for number, lesson in enumerate(family.lessons):
+            await os.execute(lesson.goal, cwd=family.lay_out(tmp_path / str(number)))
+        (name,) = (await os.kernel.run_cron_now()).created
+        tool = LearntTool.of(os.kernel.get_user_volume().get(ArtifactType.TOOL, name))
+    shown = body_of(tool)
+    assert shown.startswith(f"def {tool.function}(")
+    assert shown.rstrip().endswith('return ""')
+    assert "Learnt from" not in shown
+    assert 'concat("port = "' in shown
+
+
+async def test_the_program_of_the_learning_page_prints_what_the_page_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = DOCS.with_name("learning.md").read_text("utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
+    names: dict[str, Any] = {"__name__": "learning"}
+    exec(compile(program, "learning.md", "exec"), names)
+    await names["main"]()
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == ["write-note-called-file-path", "CRYSTALLIZED 0", "LEARNER"]
+    assert all(f"`{line}`" in page for line in printed)
+
+
+def test_the_risks_of_the_learning_page_are_those_of_the_proof() -> None:
+    page = DOCS.with_name("learning.md").read_text("utf-8")
+    proofs = (Proof(), Proof(disagreed=1), Proof(agreed=1, disagreed=1), Proof(agreed=2))
+    for proof in proofs:
+        assert f"{proof.risk:.4f}" in page
+    budget = LLMOSConfig().error_budget
+    assert [proof.risk <= budget + 1e-9 for proof in proofs] == [True, False, True, True]
+    assert Proof(agreed=1).risk > budget * EXTERNAL_SHARE >= Proof(agreed=2).risk
 
 
 # --- the recordings --------------------------------------------------------------------------

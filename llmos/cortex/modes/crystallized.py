@@ -15,8 +15,9 @@ from llmos.cortex.modes.mixed import mix
 from llmos.errors import BugError, LLMOSError, PermissionDenied, SandboxError, UserError
 from llmos.evolution.plan import Request, Runner, Stop
 from llmos.evolution.prove import writes_of
-from llmos.evolution.tool import TOOL, Reading
+from llmos.evolution.tool import TOOL, LearntTool, Reading
 from llmos.kernel.admission import Admitted
+from llmos.kernel.observe import FILE
 from llmos.kernel.places import Places
 from llmos.replay.answer import rendered
 from llmos.values import Effect, Json, Mode, SideExit, Verdict
@@ -127,6 +128,7 @@ class ToolRun:
                 made.append(request)
                 if request.writes:
                     writes.append(await self._admit(request))
+                    self._check_target(tool, request, writes)
                     self._admitted[_key(request.tool, request.arguments)] = writes[-1]
                     observation = None
                 else:
@@ -143,6 +145,18 @@ class ToolRun:
             if tool.proof.agreed < 1 or tool.proof.risk > budget:
                 raise Stop("it writes to the outside, and not enough runs have agreed with it")
         return Plan(reading, tuple(made), tuple(writes), str(self._places.absolute(answer)))
+
+    def _check_target(self, tool: LearntTool, request: Request, writes: Sequence[Admitted]) -> None:
+        """Stop before a file is replaced where every run made a new one, and the other way."""
+        was = tool.proof.targets.get(request.node)
+        before = {r for call in writes[:-1] for r in call.resources.writes}
+        for target in writes[-1].resources.writes if was else ():
+            if not target.startswith(FILE) or target in before:
+                continue
+            absent = self._task.observer.file_now(target) is None
+            if absent != (was == "absent"):
+                there = "is not there" if absent else "is there already"
+                raise Stop(f"{target.removeprefix(FILE)} {there}, which it never was")
 
     # --- calls ---------------------------------------------------------------------------------
 

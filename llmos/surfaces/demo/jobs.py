@@ -68,12 +68,17 @@ class Job:
 
     def lay_out(self, folder: Path) -> Path:
         """Put the job's files into a new folder and return it."""
-        folder.mkdir(parents=True)
-        for name, content in self.files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content, "utf-8")
-        return folder
+        return lay_out(self.files, folder)
+
+
+def lay_out(files: Files, folder: Path) -> Path:
+    """Put files into a new folder and return it."""
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, "utf-8")
+    return folder
 
 
 def digest_of(content: str) -> str:

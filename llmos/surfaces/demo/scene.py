@@ -1,4 +1,4 @@
-"""What the story plays with: folders, files, two LLM OS on one home, and who may run what."""
+"""What the story plays with: folders, files, three LLM OS on one home, and who may run what."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llmos.boot import LLMOS
 from llmos.kernel.permissions import Approval, ApprovalRequest, Approver
+from llmos.surfaces.demo.families import Family
 from llmos.surfaces.demo.jobs import Job
 from llmos.surfaces.demo.recording import Recording, expand
 from llmos.values import Context, Done, Effect, Event, Limits, RunResult, Syscalls, Trace
@@ -23,6 +24,8 @@ class Scene:
     """Does jobs for the first time: with recordings, or with the configured model."""
     following: LLMOS
     """Does them again: without any model, or with the configured one to take over."""
+    teaching: LLMOS
+    """Does the lessons that were made for this demo, so that a night has something to learn."""
     jobs: tuple[Job, ...]
     processor: str
     """Name of what does the first runs."""
@@ -50,6 +53,18 @@ class Scene:
         """Where it is done, and then a file is edited."""
         return self.folder / "changed" / job.name
 
+    def lesson(self, family: Family, number: int) -> Path:
+        """Where a goal of a family is done before the night."""
+        return self.folder / "lessons" / f"{family.name}-{number}"
+
+    def later(self, family: Family, number: int) -> Path:
+        """Where a new goal of it is done after the night."""
+        return self.folder / "later" / f"{family.name}-{number}"
+
+    def near_miss(self, family: Family) -> Path:
+        """Where a goal comes that is nearly of the family."""
+        return self.folder / "near-miss" / family.name
+
 
 @dataclass(frozen=True)
 class Twice:
@@ -62,6 +77,14 @@ class Twice:
     """Of the first run, as it is stored."""
     fresh: Mapping[str, str]
     """State of the copy before the second run."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A new goal that a learned tool has done."""
+
+    family: Family
+    result: RunResult
 
 
 class Nobody:

@@ -18,6 +18,7 @@ from llmos.cortex.processors import make_processor, processor_status
 from llmos.errors import IntegrityError
 from llmos.kernel.permissions import Approver, reject_all
 from llmos.plugins.sandbox import available
+from llmos.surfaces.demo.families import FAMILIES, teacher
 from llmos.surfaces.demo.jobs import JOBS
 from llmos.surfaces.demo.price import Price, named_price
 from llmos.surfaces.demo.recording import Recording, load, player
@@ -74,14 +75,22 @@ async def _perform(
 @asynccontextmanager
 async def _scene(options: Options, settings: LLMOSConfig, folder: Path) -> AsyncIterator[Scene]:
     scene = (_live if options.live else _recorded)(options, settings, folder)
-    async with scene.learning, scene.following:
+    async with scene.learning, scene.following, scene.teaching:
         yield scene
 
 
 def _live(options: Options, settings: LLMOSConfig, folder: Path) -> Scene:
     processor, approver = make_processor(settings), options.approver or reject_all
     llmos = LLMOS(folder / "home", processor=processor, config=settings, approver=approver)
-    return Scene(folder, llmos, llmos, JOBS, processor.name, no_sandbox=_no_sandbox(settings))
+    return Scene(
+        folder,
+        llmos,
+        llmos,
+        _teaching(folder),
+        JOBS,
+        processor.name,
+        no_sandbox=_no_sandbox(settings),
+    )
 
 
 def _recorded(options: Options, settings: LLMOSConfig, folder: Path) -> Scene:
@@ -97,12 +106,18 @@ def _recorded(options: Options, settings: LLMOSConfig, folder: Path) -> Scene:
         folder,
         LLMOS(home, processor=played, config=config, approver=approver),
         LLMOS(home, processor=Nobody(), config=config, approver=approver),
+        _teaching(folder),
         tuple(job for job in JOBS if job.name in recordings),
         played.name,
         recordings,
         _no_sandbox(settings),
         processor_status(settings),
     )
+
+
+def _teaching(folder: Path) -> LLMOS:
+    # Lessons need nobody's rules or approval: they write files in folders of their own.
+    return LLMOS(folder / "home", processor=teacher(FAMILIES), config=LLMOSConfig())
 
 
 def _no_sandbox(settings: LLMOSConfig) -> str | None:
@@ -112,7 +127,8 @@ def _no_sandbox(settings: LLMOSConfig) -> str | None:
 def _prologue(scene: Scene, teller: Teller, price: Price) -> None:
     rates = f"${price.input_usd:g} in, ${price.output_usd:g} out per million tokens, genai-prices"
     if scene.live:
-        teller.say(f"Live: the processor {scene.processor} does the first runs.", indent=0)
+        live = f"Live: the processor {scene.processor} does the first runs"
+        teller.say(f"{live}; those that teach in chapter 6 were made for this demo.", indent=0)
         teller.say(f"“At the price” is that of {price.model} ({rates}).", indent=0)
     else:
         one = _any(scene.recordings)
@@ -120,7 +136,8 @@ def _prologue(scene: Scene, teller: Teller, price: Price) -> None:
         made = " to ".join(dict.fromkeys((days[0], days[-1])))
         teller.say(
             f"The first runs are recordings of {one.model} (made {made}, {one.machine}), played "
-            "by the recorded processor. Everything else is live: files, commands, checks, replays.",
+            "by the recorded processor; those that teach in chapter 6 were made for this demo. "
+            "Everything else is live: files, commands, checks, replays, the night.",
             indent=0,
         )
         teller.say(

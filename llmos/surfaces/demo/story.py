@@ -1,4 +1,4 @@
-"""The story: learnt, followed, already done, stopped, undone, and what it saved.
+"""The story: learnt, followed, already done, stopped, undone, slept over, and what it saved.
 
 Each chapter does what it tells and claims only what it has looked at; a claim that does not hold
 fails the demo.
@@ -12,8 +12,9 @@ from typing import Any
 from llmos.surfaces.demo import facts
 from llmos.surfaces.demo.bill import Bill
 from llmos.surfaces.demo.jobs import Job
+from llmos.surfaces.demo.night import Night
 from llmos.surfaces.demo.price import Price, dollars, tokens
-from llmos.surfaces.demo.scene import Scene, Twice, guards, is_open, state_of
+from llmos.surfaces.demo.scene import Scene, Served, Twice, guards, is_open, state_of
 from llmos.surfaces.demo.teller import Teller
 from llmos.values import Mode, RunResult, Verdict
 
@@ -43,7 +44,10 @@ class Story:
         await self._already_done(twice)
         await self._changed_world(twice)
         await self._undo(twice)
-        self._bill(twice)
+        night = Night(self._scene, self._teller, self._price)
+        served = await night.tell()
+        self.facts |= night.facts
+        self._bill(twice, served)
 
     # --- chapter one -------------------------------------------------------------------------
 
@@ -225,11 +229,11 @@ class Story:
             "identical": restored,
         }
 
-    # --- chapter six -------------------------------------------------------------------------
+    # --- the last chapter; those between are in `night` ---------------------------------------
 
-    def _bill(self, twice: list[Twice]) -> None:
-        self._teller.chapter("6  The bill, from the store")
-        bill = Bill.of(self._scene, twice, self._price)
+    def _bill(self, twice: list[Twice], served: list[Served]) -> None:
+        self._teller.chapter("10  The bill, from the store")
+        bill = Bill.of(self._scene, twice, served, self._price)
         bill.show(self._teller)
         self.facts["bill"] = bill.as_json()
 
