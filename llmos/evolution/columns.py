@@ -229,3 +229,19 @@ def _insert(columns: list[Column], number: int, trace: Sequence[Block]) -> list[
             merged.append(columns[i])
             i += 1
     return merged
+
+
+def split_by_history(columns: Sequence[Column]) -> list[Column]:
+    """Cut a column in two where traces come to it by different branches before it.
+
+    The same tool at the end of two branches is two different calls.
+    """
+    found: list[Column] = []
+    for k, column in enumerate(columns):
+        groups: dict[tuple[bool, ...], dict[int, Block]] = {}
+        before = [c for c in columns[:k] if c.writes]
+        for i, cell in column.cells.items():
+            way = tuple(i in c.cells for c in before)
+            groups.setdefault(way if column.writes else (), {})[i] = cell
+        found += [Column(cells) for cells in groups.values()]
+    return found

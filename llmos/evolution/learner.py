@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from llmos.evolution.akin import akin
 from llmos.evolution.align import entities
 from llmos.evolution.columns import Observed, ToolHabits
-from llmos.evolution.family import Family, Group, akin, grow, solve
+from llmos.evolution.family import Family, grow, solve
+from llmos.evolution.group import Group
 from llmos.evolution.ir import Call, Const, parts
 from llmos.evolution.plan import Stop
 from llmos.evolution.prove import MINIMUM, Proof, prove, simplest
@@ -26,30 +28,8 @@ _YOUNG = 12
 _PROVEN = 4
 """Good runs of a family whose words are taken to mean the same elsewhere."""
 
-_FILLERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "to",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "with",
-        "my",
-        "me",
-        "i",
-        "can",
-        "you",
-        "please",
-        "and",
-        "is",
-        "it",
-    ]
-)
+_NAMELESS = "a an the to of in on at by for with my me i can you please and is it"
+_FILLERS = frozenset(_NAMELESS.split())
 """Words that a name does without."""
 
 

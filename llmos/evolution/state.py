@@ -7,7 +7,8 @@ from typing import Any
 
 from llmos.evolution.align import Masked, Span, Wording
 from llmos.evolution.columns import Observed
-from llmos.evolution.family import Family, Group
+from llmos.evolution.family import Family
+from llmos.evolution.group import Group
 from llmos.evolution.ir import program_from, program_json
 from llmos.evolution.learner import Learner
 from llmos.evolution.prove import Proof

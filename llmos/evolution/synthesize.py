@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from llmos.evolution import guards
-from llmos.evolution.columns import Block, Column, ToolHabits, align_columns, blocks
+from llmos.evolution.choosing import Chosen, chosen_rows
+from llmos.evolution.columns import Column, ToolHabits, align_columns, blocks, split_by_history
 from llmos.evolution.evaluate import Env
 from llmos.evolution.ir import (
     Arguments,
@@ -34,7 +35,7 @@ from llmos.evolution.ir import (
     size,
 )
 from llmos.evolution.leaves import Explainer
-from llmos.evolution.pool import Pool, same
+from llmos.evolution.pool import Pool
 from llmos.evolution.rows import Rows
 from llmos.values import Json, Step
 
@@ -259,7 +260,7 @@ class _Search:
         arguments: Arguments | None = None
         for rows in self._collections(self._pool(over)):
             self._check_time()
-            chosen = next((c for name in names if (c := _chosen(rows, runs, name))), None)
+            chosen = next((c for name in names if (c := chosen_rows(rows, runs, name))), None)
             if chosen is None:
                 continue
             filters = guards.telling(rows.filters(chosen.bits), self._idle())
@@ -269,7 +270,7 @@ class _Search:
                 found += [call("flipped", e) if chosen.backwards else e for e in filters]
         return Loop(tuple(sorted(found, key=size)), arguments) if found and arguments else None
 
-    def _row_arguments(self, rows: Rows, chosen: _Chosen, over: Sequence[int]) -> Arguments | None:
+    def _row_arguments(self, rows: Rows, chosen: Chosen, over: Sequence[int]) -> Arguments | None:
         """What is written for one row, explained over the rows of all traces."""
         envs: list[Env] = []
         steps: list[Step] = []
@@ -444,61 +445,6 @@ def synthesize(examples: Sequence[Example], known: ToolHabits, *, seconds: float
         NoProgram: What cannot be explained.
     """
     return _Search(examples, known, time.monotonic() + seconds).run()
-
-
-def split_by_history(columns: Sequence[Column]) -> list[Column]:
-    """Cut a column in two where traces come to it by different branches before it.
-
-    The same tool at the end of two branches is two different calls.
-    """
-    found: list[Column] = []
-    for k, column in enumerate(columns):
-        groups: dict[tuple[bool, ...], dict[int, Block]] = {}
-        before = [c for c in columns[:k] if c.writes]
-        for i, cell in column.cells.items():
-            way = tuple(i in c.cells for c in before)
-            groups.setdefault(way if column.writes else (), {})[i] = cell
-        found += [Column(cells) for cells in groups.values()]
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """The rows that a run of writes was made for."""
-
-    bits: int
-    backwards: bool
-    pairs: list[list[tuple[dict[str, Json], Step]]]
-    """For each trace, the rows with their writes."""
-
-
-def _chosen(rows: Rows, runs: Sequence[Sequence[Step]], name: str) -> _Chosen | None:
-    """The rows that the writes of each trace name in one argument, forwards or backwards."""
-    for key in rows.fields:
-        for backwards in (False, True):
-            bits, pairs = 0, []
-            for k, run in enumerate(runs):
-                steps = list(reversed(run)) if backwards else list(run)
-                matched = _matched(rows.items[k], key, [s.arguments[name] for s in steps])
-                if matched is None:
-                    break
-                bits |= sum(1 << n for n in matched) << rows.offsets[k]
-                pairs.append([(rows.items[k][n], s) for n, s in zip(matched, steps, strict=True)])
-            else:
-                return _Chosen(bits, backwards, pairs)
-    return None
-
-
-def _matched(
-    items: Sequence[Mapping[str, Json]], key: str, wanted: Sequence[Json]
-) -> list[int] | None:
-    found: list[int] = []
-    for value in wanted:
-        places = [n for n, item in enumerate(items) if same(item.get(key), value)]
-        if len(places) != 1 or (found and places[0] <= found[-1]):
-            return None
-        found.append(places[0])
-    return found
 
 
 def _simplest(shape: Shape) -> list[Expr]:

@@ -1,0 +1,182 @@
+"""The traces of one wording."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from llmos.evolution.align import Wording, mask
+from llmos.evolution.synthesize import Example
+from llmos.evolution.templates import Template, plain
+from llmos.evolution.words import COMMON
+from llmos.values import Step, Trace
+
+CONDITION = re.compile(r"\b(?:if|whether|unless|otherwise|in case|provided)\b", re.IGNORECASE)
+
+_ALL = re.compile(r"\b(?:all|every|each)\b", re.IGNORECASE)
+_ONE = re.compile(r"\b(?:first|last|next|latest|earliest|newest|oldest)\b", re.IGNORECASE)
+"""Words of a goal that speak of all of a kind, or of one of them by its place."""
+
+_SHORT = 3
+"""Words that a name may have."""
+
+_NOTHING: Mapping[str, str] = {}
+
+
+def kind_of_call(step: Step) -> tuple[bool, object]:
+    """What calls of one place in different traces share: a write's tool, a read's arguments."""
+    return (True, step.tool) if step.effect.writes else (False, frozenset(step.arguments))
+
+
+def _is_name(text: str) -> bool:
+    words = text.lower().split()
+    return len(words) <= _SHORT and not any(w.strip("'") in COMMON for w in words)
+
+
+@dataclass
+class Group:
+    """The traces of one wording."""
+
+    wording: Wording
+    traces: list[Trace] = field(default_factory=list)
+    sealed: bool = False
+    """It was split off from others by a word that makes a difference."""
+    why: str = ""
+    """Why there is no program for it."""
+    _template: Template | None = None
+
+    @classmethod
+    def of(cls, trace: Trace, phrases: Mapping[str, str] = _NOTHING) -> Group:
+        """A group of one."""
+        masked = mask(trace.goal, trace.steps, phrases)
+        return cls(Wording(masked, [masked.goal]), [trace])
+
+    @property
+    def readable(self) -> bool:
+        """Whether the template tells what every one of its goals means."""
+        return all(len(self.template.match(g)) == 1 for g in self.wording.goals)
+
+    @property
+    def template(self) -> Template:
+        """The template as the goals have it now."""
+        if self._template is None:
+            self._template = self.wording.template()
+        return self._template
+
+    def take(self, trace: Trace, phrases: Mapping[str, str] = _NOTHING) -> bool:
+        """Add a trace if its goal is of this wording; whether it was."""
+        masked = mask(trace.goal, trace.steps, phrases)
+        if len(self.template.match(masked.goal)) == 1:
+            self.wording.goals.append(masked.goal)
+        elif not self.wording.add(masked, sealed=self.sealed):
+            return False
+        self.traces.append(trace)
+        self._template = None
+        return True
+
+    def reset(self, traces: list[Trace]) -> None:
+        """Hold these traces of the wording, and no others."""
+        self.traces = traces
+        self.wording = Wording(self.wording.shown, [plain(t.goal) for t in traces])
+        self._template = None
+
+    def only(self, traces: list[Trace]) -> Group:
+        """The same wording with some of the traces."""
+        group = self.copy()
+        group.reset(traces)
+        return group
+
+    def copy(self) -> Group:
+        """As it is now: what is taken in later is not in the copy."""
+        wording = Wording(self.wording.shown, list(self.wording.goals))
+        return Group(wording, list(self.traces), self.sealed, self.why)
+
+    def join(self, other: Group) -> bool:
+        """Take in another group whose wording is the same, seen with what is known now."""
+        shown, goals = self.wording.shown, list(self.wording.goals)
+        if self.sealed or other.sealed or not self.wording.add(other.wording.shown):
+            return False
+        self.wording.goals = [*goals, *other.wording.goals]
+        template = self.wording.template()
+        if any(len(template.match(g)) != 1 for g in self.wording.goals):
+            self.wording.shown, self.wording.goals = shown, goals
+            return False
+        self.traces += other.traces
+        self._template = None
+        return True
+
+    def split(self, phrases: Mapping[str, str] = _NOTHING) -> list[Group]:
+        """Groups that are apart in the words of one slot, so that each does one kind of thing.
+
+        Empty where no slot tells the ways apart that its traces went.
+        """
+        ways = [tuple(dict.fromkeys(kind_of_call(s) for s in t.steps)) for t in self.traces]
+        bound = self.bound()
+        for slot in self.template.slots:
+            values = sorted(slot.seen)
+            if slot.kind != "word" or not 1 < len(values) <= _SHORT:
+                continue
+            told = [
+                {w for w, b in zip(ways, bound, strict=True) if b[slot.name] == v} for v in values
+            ]
+            if any(a & b for k, a in enumerate(told) for b in told[k + 1 :]):
+                continue
+            return [self._only(slot.name, value, phrases) for value in values]
+        return []
+
+    def _only(self, slot: str, value: str, phrases: Mapping[str, str]) -> Group:
+        chosen = [t for t, b in zip(self.traces, self.bound(), strict=True) if b[slot] == value]
+        group = Group.of(chosen[0], phrases)
+        for trace in chosen[1:]:
+            group.take(trace, phrases)
+        group.sealed = True
+        return group
+
+    def phrases(self) -> Iterator[str]:
+        """Words of the goals on which it depends which tool is called."""
+        for slot in self.template.slots:
+            if slot.kind != "word" or len(slot.seen) < 2 or not all(map(_is_name, slot.seen)):
+                continue
+            if self._chooses(slot.name):
+                yield from slot.seen
+
+    def _chooses(self, name: str) -> bool:
+        """Whether the tool at some place is another for every word at a slot."""
+        bound = self.bound()
+        for place in range(min(len(t.steps) for t in self.traces)):
+            table: dict[str, set[str]] = {}
+            for values, trace in zip(bound, self.traces, strict=True):
+                table.setdefault(values[name], set()).add(trace.steps[place].tool)
+            tools = [t for t in table.values() if len(t) == 1]
+            if len(tools) == len(table) and len({min(t) for t in tools}) == len(tools):
+                return True
+        return False
+
+    def bound(self) -> list[dict[str, str]]:
+        """The bindings of all goals, in the order of the traces."""
+        template = self.template
+        return [template.match(plain(t.goal))[0] for t in self.traces]
+
+    def named(self, names: Mapping[str, str], number: int) -> tuple[Template, list[Example]]:
+        """Template and examples with the slots named otherwise, as wording ``number``."""
+        template = self.template.renamed(names)
+        polar = (w for s in self.template.slots if s.kind == "polar" for w in s.seen)
+        text = " ".join([*self.template.literals, *polar])
+        conditional = bool(CONDITION.search(text))
+        one, several = bool(_ONE.search(text)), bool(_ALL.search(text))
+        many = several if one != several else None
+        examples = [
+            Example(
+                {names[k]: v for k, v in bound.items()},
+                trace.now.replace(tzinfo=None),
+                trace.steps,
+                trace.output,
+                conditional,
+                {s.name: s.kind for s in template.slots},
+                number,
+                many,
+            )
+            for bound, trace in zip(self.bound(), self.traces, strict=True)
+        ]
+        return template, examples
