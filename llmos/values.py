@@ -263,6 +263,8 @@ class Decision:
     reason: str = ""
     refused: tuple[str, ...] = ()
     """Candidates that were looked at and why each was not followed."""
+    otherwise: str | None = None
+    """Id of the trace that is followed if the learned tool stops before it has written."""
 
 
 @dataclass(frozen=True, slots=True)

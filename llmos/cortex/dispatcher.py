@@ -51,12 +51,12 @@ class Dispatcher:
         if situation.context_digest:
             tools = []
         servable = next((r for r, why in tools if why is None), None)
-        # A trace of this very goal is nearer than a tool for all goals like it.
         followable = next((c for c, reasons in looked_at if not reasons), None)
+        # A tool has more evidence than one trace, and knows what to do where the world is another.
+        if servable is not None and forced in (None, Mode.CRYSTALLIZED):
+            return _serve(servable, refused, None if forced else followable)
         if followable is not None and forced in (None, Mode.FOLLOWER):
             return _follow(followable, refused)
-        if servable is not None and forced in (None, Mode.CRYSTALLIZED):
-            return _serve(servable, refused)
         if forced in (Mode.FOLLOWER, Mode.CRYSTALLIZED):
             return Decision(forced, 0.0, None, {}, _why_not(refused), refused)
         example = next((c for c, _ in looked_at if _shows(c.trace)), None)
@@ -77,7 +77,7 @@ def _follow(candidate: Candidate, refused: tuple[str, ...]) -> Decision:
     return Decision(Mode.FOLLOWER, 1.0, trace.id, {}, reason, refused)
 
 
-def _serve(reading: Reading, refused: tuple[str, ...]) -> Decision:
+def _serve(reading: Reading, refused: tuple[str, ...], followable: Candidate | None) -> Decision:
     tool = reading.tool
     proof = tool.proof
     reason = (
@@ -85,8 +85,10 @@ def _serve(reading: Reading, refused: tuple[str, ...]) -> Decision:
         f"{proof.runs} runs, said {proof.agreed} more before seeing them, and its risk is "
         f"{proof.risk:.4f}"
     )
+    otherwise = followable.trace.id if followable is not None else None
+    slots = dict(reading.slots)
     return Decision(
-        Mode.CRYSTALLIZED, 1 - proof.risk, tool.label, dict(reading.slots), reason, refused
+        Mode.CRYSTALLIZED, 1 - proof.risk, tool.label, slots, reason, refused, otherwise
     )
 
 

@@ -24,7 +24,7 @@ from llmos.kernel.runs import Beginning, Ending
 from llmos.memory.fold import fold, goal_key
 from llmos.memory.goals import context_digest
 from llmos.memory.paths import absolute, moved
-from llmos.memory.traces import Candidate, Scope, Traces
+from llmos.memory.traces import REPLAY, Candidate, Scope, Traces
 from llmos.plugins.program import ProgramRunner
 from llmos.replay.eligible import Situation
 from llmos.store import new_id
@@ -259,7 +259,11 @@ class GoalRun:
             await asyncio.to_thread(record_run, store, tool, result, user)
             if result.verdict is Verdict.REFUTED:
                 await asyncio.to_thread(judge_tool, store, self._traces.get(self.id), user)
-        if source is None or self._decision.mode is not Mode.FOLLOWER:
+        if self._decision.mode is Mode.CRYSTALLIZED:
+            source = self._decision.otherwise if outcome.source.startswith(REPLAY) else None
+        elif self._decision.mode is not Mode.FOLLOWER:
+            return
+        if source is None:
             return
         if outcome.mode is Mode.FOLLOWER and result.verdict is Verdict.REFUTED:
             await self._traces.judge(
@@ -284,7 +288,7 @@ class GoalRun:
 
     def _named(self, candidates: list[Candidate]) -> Trace | None:
         for candidate in candidates:
-            if candidate.trace.id == self._decision.source:
+            if candidate.trace.id in (self._decision.source, self._decision.otherwise):
                 self._moved = moved(candidate.trace, self._places)
                 return absolute(candidate.trace, self._places)
         return None

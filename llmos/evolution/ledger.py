@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmos.evolution.tool import TOOL, LearntTool
 from llmos.store import Store, Transaction
-from llmos.values import ArtifactType, RunResult, Trace, Verdict
+from llmos.values import ArtifactType, Mode, RunResult, Trace, Verdict
 from llmos.volumes import Outcome, Status, Volume, record_usage
 
 
@@ -18,7 +18,7 @@ def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) 
         user_id: Whose run it was.
     """
     volume = Volume(store, "user", user_id)
-    served = result.side_exit is None
+    served = result.side_exit is None and result.mode is Mode.CRYSTALLIZED
     outcome = Outcome.SERVED if served else Outcome.SIDE_EXIT
 
     def write(tx: Transaction) -> None:

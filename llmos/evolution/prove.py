@@ -45,8 +45,8 @@ class Proof:
     """Slots that the simplest program looks at."""
     seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """For each slot, what stood there, and in how many traces."""
-    together: tuple[Mapping[str, str], ...] = ()
-    """Slots that vary and are not looked at, as they stood together."""
+    together: tuple[tuple[tuple[str, ...], Mapping[str, str]], ...] = ()
+    """Slots that vary and are not looked at, as they stood together, with the set of writes."""
     repeats: tuple[tuple[str, str], ...] = ()
     """Slots that always said what another one says: (slot, the other)."""
     ways: Mapping[tuple[str, ...], int] = field(default_factory=dict)
@@ -62,19 +62,30 @@ class Proof:
         n = self.agreed
         return ((1 - exact) / ((n + 1) * (n + 2))) / (exact + (1 - exact) / (n + 1))
 
-    def knows_way(self, sure: Collection[str], later: Collection[str] = ()) -> bool:
+    def knows_way(
+        self, slots: Mapping[str, str], sure: Collection[str], later: Collection[str] = ()
+    ) -> bool:
         """Whether runs made just these writes together, more than one of them.
 
         What a single run wrote may all be chance: its constants explain everything. That once
         there was nothing to do is enough to do nothing again.
 
+        One of them had the same words where nothing looks at them: in another branch they may
+        be what matters.
+
         Args:
+            slots: What the goal says.
             sure: Nodes of the writes that will be made.
             later: Nodes of writes that may be made, which is known only after others.
         """
-        return any(
-            n >= (WAY_MINIMUM if way else 1) and set(sure) <= set(way) <= {*sure, *later}
+        fitting = {
+            way
             for way, n in self.ways.items()
+            if n >= (WAY_MINIMUM if way else 1) and set(sure) <= set(way) <= {*sure, *later}
+        }
+        return any(
+            way in fitting and all(slots.get(n) == v for n, v in idle.items() if n in slots)
+            for way, idle in self.together
         )
 
     def refusal(self, template: Template, slots: Mapping[str, str]) -> str | None:
@@ -98,7 +109,7 @@ class Proof:
                 few = seen[value] < POLAR_MINIMUM and len({SENSES.get(w.lower(), w) for w in seen})
                 if slot.kind == "polar" and few > 1:
                     return f"{value!r} turns things round, and nothing looks at it"
-        if idle and not any(all(t.get(n) == v for n, v in idle.items()) for t in self.together):
+        if idle and not any(all(t.get(n) == v for n, v in idle.items()) for _, t in self.together):
             return "its words were not seen together"
         return None
 
@@ -116,7 +127,7 @@ class Proof:
             "disagreed": self.disagreed,
             "used": sorted(self.used),
             "seen": {name: dict(counts) for name, counts in self.seen.items()},
-            "together": [dict(t) for t in self.together],
+            "together": [[list(way), dict(t)] for way, t in self.together],
             "repeats": [list(pair) for pair in self.repeats],
             "targets": dict(self.targets),
             "ways": [[list(way), n] for way, n in sorted(self.ways.items())],
@@ -131,7 +142,7 @@ class Proof:
             data["disagreed"],
             frozenset(data["used"]),
             data["seen"],
-            tuple(data["together"]),
+            tuple((tuple(way), t) for way, t in data["together"]),
             tuple((one, other) for one, other in data["repeats"]),
             {tuple(way): n for way, n in data["ways"]},
             data["targets"],
@@ -158,17 +169,22 @@ def prove(
         for name, value in example.slots.items():
             seen.setdefault(name, Counter())[value] += 1
     idle = [n for n, counts in seen.items() if len(counts) > 1 and n not in used]
-    together = {tuple((n, e.slots[n]) for n in idle if n in e.slots): None for e in examples}
-    ways = Counter(writes_of(rehearse(program, e.slots, e.now, e.steps)) for e in examples)
+    made = [writes_of(rehearse(program, e.slots, e.now, e.steps)) for e in examples]
+    repeats = tuple(_repeats(examples, idle, used))
+    own = set(idle) - {name for name, _ in repeats}
+    together = {
+        (way, tuple(sorted((n, e.slots[n]) for n in own if n in e.slots))): None
+        for way, e in zip(made, examples, strict=True)
+    }
     return Proof(
         len(examples),
         agreed,
         disagreed,
         used,
         {name: dict(counts) for name, counts in seen.items()},
-        tuple(dict(t) for t in together),
-        tuple(_repeats(examples, idle, used)),
-        ways,
+        tuple((way, dict(t)) for way, t in together),
+        repeats,
+        Counter(made),
         _targets(program, examples),
     )
 

@@ -552,9 +552,10 @@ def decline(series: Any) -> float:
 
 
 def moved(series: Any, op: str, percent: float) -> bool:
-    """Whether a series rose (``>``) or fell (``<``) by more than so many percent."""
-    change = growth(series)
-    return change > percent if op == ">" else -change > percent
+    """Whether a series rose (``>``) or fell (``<``) by more than so many percent, also from 0."""
+    change = closing(series) - opening(series)
+    bound = float(opening(series)) * percent / 100
+    return change > bound if op == ">" else -change > bound
 
 
 def ever(series: Any, op: str, threshold: Any) -> bool:

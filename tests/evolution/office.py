@@ -291,7 +291,7 @@ def served(learner: Learner, goal: str, now: datetime, office: Office) -> list[C
         if proof.refusal(family.templates[reading.template], reading.slots) is not None:
             continue
         made = foreseen(family.program, reading.slots, now, office)
-        if made is not None and writes_of(made) in proof.ways:
+        if made is not None and proof.knows_way(reading.slots, writes_of(made)):
             plans.append([(r.tool, dict(r.arguments)) for r in made if r.writes])
     if not plans or any(plan != plans[0] for plan in plans[1:]):
         return None

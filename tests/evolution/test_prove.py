@@ -17,6 +17,8 @@ from llmos.evolution.templates import SlotSpec, Template
 from tests.evolution.jobs import CLEAR, NOTE, WARM, write
 from tests.evolution.office import Job, examples
 
+ONE_WAY = ("w1",)
+
 
 def template(**kinds: str) -> Template:
     slots = tuple(SlotSpec(name, kind) for name, kind in kinds.items())
@@ -30,8 +32,26 @@ def proof(*goals: dict[str, str], used: str = "", runs: int = 5) -> Proof:
             counts = seen.setdefault(name, {})
             counts[value] = counts.get(value, 0) + 1
     idle = [n for n, c in seen.items() if len(c) > 1 and n not in used.split()]
-    together = tuple({n: g[n] for n in idle} for g in goals)
+    together = tuple((ONE_WAY, {n: g[n] for n in idle}) for g in goals)
     return Proof(runs, used=frozenset(used.split()), seen=seen, together=together)
+
+
+def test_a_word_that_only_another_branch_has_seen_is_not_served_in_this_one() -> None:
+    # In one branch nothing looked at the name; in the other it may be all that matters.
+    branches = Proof(
+        runs=5,
+        together=((("a",), {"who": "alice"}), (("b",), {"who": "bob"})),
+        ways={("a",): 3, ("b",): 2},
+    )
+    assert branches.knows_way({"who": "alice"}, {"a"})
+    assert not branches.knows_way({"who": "bob"}, {"a"})
+    assert branches.knows_way({}, {"b"})
+
+
+def test_writes_that_one_run_made_together_are_not_known() -> None:
+    once = Proof(runs=4, together=((("a",), {}), ((), {})), ways={("a",): 1, (): 1})
+    assert not once.knows_way({}, {"a"})
+    assert once.knows_way({}, set())
 
 
 THREE = ({"a": "x"}, {"a": "y"}, {"a": "z"})

@@ -334,9 +334,6 @@ def test_goals_without_slots_are_learnt() -> None:
     learnt(traces(LENT, 236, 4))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a write that was made in one run alone is served, with what it said then"
-)
 def test_a_write_that_one_run_made_is_not_served_with_its_constants() -> None:
     once = traces(UNTIL, 233, 4)
     assert sum(len(t.steps) > 1 for t in once) == 1

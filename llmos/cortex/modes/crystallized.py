@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from llmos.cortex.modes.base import Outcome, Task, within_wall_clock
+from llmos.cortex.modes.follower import follow
 from llmos.cortex.modes.mixed import mix
 from llmos.errors import BugError, LLMOSError, PermissionDenied, SandboxError, UserError
 from llmos.evolution.plan import Request, Runner, Stop
@@ -42,6 +43,9 @@ async def crystallize(task: Task) -> Outcome:
         return Outcome(Mode.CRYSTALLIZED, Verdict.FAILED, error=error, source=source)
     if stopped == "":
         return Outcome(Mode.CRYSTALLIZED, Verdict.COMPLETED, run.answer, source=source)
+    if task.source is not None and not any(s.effect.writes for s in task.calls.steps):
+        # Nothing is done yet, and a trace of this very goal may still hold.
+        return await follow(task)
     task.calls.seal()
     exit_ = SideExit(len(task.calls.steps), stopped, tuple(task.calls.steps))
     try:
@@ -137,7 +141,7 @@ class ToolRun:
         except StopIteration as e:
             answer = str(e.value or "")
         later = [node.id for node in runner.later]
-        if not tool.proof.knows_way(writes_of(made), later):
+        if not tool.proof.knows_way(reading.slots, writes_of(made), later):
             raise Stop("too few runs ever made just these writes together")
         external = {t.name for t in self._calls.tools() if t.effect is Effect.EXTERNAL}
         if external & {*(call.tool.name for call in writes), *(tool.tools if later else ())}:
