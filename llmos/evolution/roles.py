@@ -101,13 +101,17 @@ def correspond(
     return names if matched * 3 >= most * 2 else None
 
 
-_LOOSE = frozenset({"word", "quote"})
-"""Roles that any free text may have."""
+_LOOSE = frozenset({"word", "quote", "direction", "order"})
+"""Roles that say no more than what kind of text it is."""
+
+
+_BY_VALUE = frozenset({"text", "polar"})
+"""Kinds of which a goal may hold several that have nothing to do with each other."""
 
 
 def _fits(known: SlotSpec, slot: SlotSpec) -> bool:
-    """Whether a slot may be one of another role: open ones only by a value in common."""
-    return _alike(known, slot) and (known.kind != "text" or _shared(known, slot))
+    """Whether a slot may be one of another role; some kinds only by a value in common."""
+    return _alike(known, slot) and (known.kind not in _BY_VALUE or _shared(known, slot))
 
 
 def _alike(a: SlotSpec, b: SlotSpec) -> bool:

@@ -89,7 +89,12 @@ class RecordedProcessor:
 
     def _todo(self, trace: Trace, context: Context) -> list[tuple[int, Mapping[str, Json]]]:
         """Index and arguments of the recorded steps that are not done yet."""
-        done = [(step.tool, self._expand(dict(step.arguments), context)) for step in context.prefix]
+        # What failed is not done: the recording's own step is still to be made.
+        done = [
+            (step.tool, self._expand(dict(step.arguments), context))
+            for step in context.prefix
+            if not step.is_error
+        ]
         todo: list[tuple[int, Mapping[str, Json]]] = []
         for k, step in enumerate(trace.steps):
             arguments = self._expand(dict(step.arguments), context)

@@ -103,6 +103,14 @@ async def test_prefix_is_matched_in_order_and_by_arguments() -> None:
     assert syscalls.calls == [("add", ADD.arguments), ("add", ADD.arguments)]
 
 
+async def test_a_step_of_the_prefix_that_failed_is_not_done() -> None:
+    processor = RecordedProcessor({GOAL: trace_of(ADD, NOTE)})
+    syscalls = FakeSyscalls()
+    failed = Step("notes.append", {"text": "five"}, "no disk", is_error=True)
+    await collect(processor, syscalls, given=context((Step("add", ADD.arguments, 5), failed)))
+    assert syscalls.calls == [("notes.append", {"text": "five"})]
+
+
 async def test_expand_puts_the_runs_folders_into_arguments_and_output() -> None:
     def expand(value: Json, given: Context) -> Json:
         if isinstance(value, dict):
