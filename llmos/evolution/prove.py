@@ -24,9 +24,6 @@ MINIMUM = 3
 WAY_MINIMUM = 2
 """Traces that must have made the same set of writes."""
 
-POLAR_MINIMUM = 3
-"""Traces that must hold a word of direction which the program does not look at."""
-
 UNANIMOUS = (49, 1)
 """Starting point of π (Beta) where all candidates that fit the traces agree on every run."""
 
@@ -106,8 +103,8 @@ class Proof:
                 return f"{value!r} was never seen there, and nothing explains it"
             if len(seen) > 1:
                 idle[slot.name] = value
-                few = seen[value] < POLAR_MINIMUM and len({SENSES.get(w.lower(), w) for w in seen})
-                if slot.kind == "polar" and few > 1:
+                senses = {SENSES.get(word.lower(), word) for word in seen}
+                if slot.kind == "polar" and len(senses) > 1:
                     return f"{value!r} turns things round, and nothing looks at it"
         if idle and not any(all(t.get(n) == v for n, v in idle.items()) for _, t in self.together):
             return "its words were not seen together"
