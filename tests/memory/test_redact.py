@@ -115,12 +115,17 @@ def test_a_secret_in_a_telling_place_never_survives(
     rng = Draw(seed)
     free = kind == "password" and name != "url"
     secret = drawn(rng, rng.randrange(8, 20), PASSWORDS) if free else drawn(rng, 32)
-    text = f"{before}\n{place.format(secret)}\n{after}"
+    # The prose ends its sentence: after "password is" the next line's first word is one, too.
+    text = f"{before} .\n{place.format(secret)}\n{after}"
     found = Counter[str]()
     clean = redact_text(text, found)
     assert secret not in clean
     assert clean == text.replace(secret, f"[redacted:{kind}]")
     assert found == {kind: 1}
+
+
+def test_a_secret_on_the_line_after_its_name_does_not_survive() -> None:
+    assert redact_text("the password is\nhunter2!x7Q\n") == "the password is\n[redacted:password]\n"
 
 
 @given(seed=st.integers(0, 2**32), names=st.lists(st.sampled_from(sorted(BY_FORM)), max_size=4))
