@@ -112,6 +112,8 @@ class _Rule:
 def _assigned(m: re.Match[str]) -> bool:
     """Whether what is assigned to a telling name is a secret, and no code."""
     after = m.string[m.end() : m.end() + 1]
+    if "\n" in m["op"] and "is" in m["op"] and not _is_line(m["s"], after):
+        return False
     if m["q"]:
         return is_secret(m["key"], m["s"], quoted=True, bare=False)
     if after and after in "([":
@@ -121,6 +123,11 @@ def _assigned(m: re.Match[str]) -> bool:
     tight = m["op"] == "=" and after in ("", " ", "\n", "&", "'", '"')
     bare = tight or (data and kind_of(m["key"]) == "password")
     return is_secret(m["key"], m["s"], quoted=False, bare=bare)
+
+
+def _is_line(word: str, after: str) -> bool:
+    """Whether what follows "the password is" on the next line is all of it, and names no other."""
+    return after in ("", "\n", "\r") and _NAMES.match(word) is None
 
 
 def _word(m: re.Match[str]) -> bool:
@@ -137,6 +144,7 @@ def _env_value(m: re.Match[str]) -> bool:
 # --- rules ---------------------------------------------------------------------------------------
 
 _KEY_ALONE = re.compile(rf"{KEY}\Z")
+_NAMES = re.compile(rf"\w*?{KEY}[:=]|[A-Z][A-Z0-9_]{{2,60}}=[^=]")
 _KEY_NEEDLES = (
     *("pass", "pwd", "secret", "token", "credential"),
     *("api", "access", "private", "account", "auth", "encryption"),

@@ -115,8 +115,7 @@ def test_a_secret_in_a_telling_place_never_survives(
     rng = Draw(seed)
     free = kind == "password" and name != "url"
     secret = drawn(rng, rng.randrange(8, 20), PASSWORDS) if free else drawn(rng, 32)
-    # The prose ends its sentence: after "password is" the next line's first word is one, too.
-    text = f"{before} .\n{place.format(secret)}\n{after}"
+    text = f"{before}\n{place.format(secret)}\n{after}"
     found = Counter[str]()
     clean = redact_text(text, found)
     assert secret not in clean
@@ -125,7 +124,16 @@ def test_a_secret_in_a_telling_place_never_survives(
 
 
 def test_a_secret_on_the_line_after_its_name_does_not_survive() -> None:
-    assert redact_text("the password is\nhunter2!x7Q\n") == "the password is\n[redacted:password]\n"
+    for end in ("", "\n", "\r\n", "\nand more"):
+        text = f"the password is\nhunter2!x7Q{end}"
+        assert redact_text(text) == f"the password is\n[redacted:password]{end}"
+
+
+def test_a_line_that_only_follows_the_name_of_a_secret_keeps_its_other_words() -> None:
+    for line in ("host=db1.example.org:5432 user=bob", "host=db password={} dbname=shop", "token={}"):
+        told = redact_text("the password is\n" + line.format("hunter2!x7Q"))
+        assert "hunter2!x7Q" not in told
+        assert told.split("[redacted")[0] == "the password is\n" + line.split("{}")[0]
 
 
 @given(seed=st.integers(0, 2**32), names=st.lists(st.sampled_from(sorted(BY_FORM)), max_size=4))
