@@ -446,38 +446,37 @@ def flipped(items: list[Any]) -> list[Any]:
     return [items[len(items) - 1 - i] for i in range(len(items))]
 
 
-def most_common(items: list[Any], name: str) -> Any:
-    """The value that a field holds most often; abstains on a draw."""
-    values = [get(item, name) for item in items]
+def tally(items: list[Any], name: str) -> dict[str, int]:
+    """How often a field holds each text; abstains on none, and on what is no text."""
     counts: dict[str, int] = {}
-    for value in values:
+    for item in items:
+        value = get(item, name)
         if not isinstance(value, str):
             raise ValueError("no text")
         counts[value] = counts.get(value, 0) + 1
     if not counts:
         raise ValueError("none")
-    best = max(counts.values())
+    return counts
+
+
+def leader(counts: dict[str, int], best: int) -> str:
+    """The one text that stands there so often; abstains on a draw."""
     leaders = [value for value in counts if counts[value] == best]
     if len(leaders) != 1:
         raise ValueError("a draw")
     return leaders[0]
+
+
+def most_common(items: list[Any], name: str) -> Any:
+    """The value that a field holds most often; abstains on a draw."""
+    counts = tally(items, name)
+    return leader(counts, max(counts.values()))
 
 
 def least_common(items: list[Any], name: str) -> Any:
     """The value that a field holds least often; abstains on a draw."""
-    values = [get(item, name) for item in items]
-    counts: dict[str, int] = {}
-    for value in values:
-        if not isinstance(value, str):
-            raise ValueError("no text")
-        counts[value] = counts.get(value, 0) + 1
-    if not counts:
-        raise ValueError("none")
-    best = min(counts.values())
-    leaders = [value for value in counts if counts[value] == best]
-    if len(leaders) != 1:
-        raise ValueError("a draw")
-    return leaders[0]
+    counts = tally(items, name)
+    return leader(counts, min(counts.values()))
 
 
 def exists(items: list[Any]) -> bool:
