@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
+from llmos.evolution.courtesy import without_courtesy
 from llmos.evolution.slots import FREE, SlotSpec
 from llmos.memory.fold import fold
 from llmos.values import Json
@@ -26,9 +27,13 @@ class Template:
     slots: tuple[SlotSpec, ...]
 
     def __str__(self) -> str:
+        return self.told({})
+
+    def told(self, texts: Mapping[str, str]) -> str:
+        """The template with texts at some of its slots, and ``{name}`` at the others."""
         told = [self.literals[0]]
         for slot, literal in zip(self.slots, self.literals[1:], strict=True):
-            told += [f"{{{slot.name}}}", literal]
+            told += [texts.get(slot.name, f"{{{slot.name}}}"), literal]
         return "".join(told)
 
     @cached_property
@@ -144,11 +149,12 @@ class Search:
         return True
 
 
+@lru_cache(maxsize=4096)
 def plain(goal: str) -> str:
-    """A goal as templates match it: folded, but with its own initial."""
+    """A goal as templates match it: folded, but with its own initial, and without courtesy."""
     folded = fold(goal)
     own = goal.strip()[:1]
-    return own + folded[1:] if folded[:1] == own.lower() else folded
+    return without_courtesy(own + folded[1:] if folded[:1] == own.lower() else folded)
 
 
 Entry = tuple[Template, str]
