@@ -209,8 +209,8 @@ def day(text: str, now: datetime, rule: str) -> datetime:
     """The day that a text names, seen from ``now``.
 
     ``rule`` says which one where several fit: ``year`` (in this year), ``next`` (today or the
-    first after it), ``after`` (after today), ``last`` (today or the latest before it) and
-    ``before`` (before today).
+    first after it), ``after`` (after today, if a weekday), ``last`` (today or the latest before it)
+    and ``before`` (before today, if a weekday).
     """
     plain = text.strip().lower().replace(",", "")
     today = midnight(now)
@@ -236,10 +236,10 @@ def day(text: str, now: datetime, rule: str) -> datetime:
     at = datetime(int(year) if year else now.year, month, int(number_))
     if year or rule == "year":
         return at
-    late = rule in ("next", "after")
-    if late and (at < today or (rule == "after" and at == today)):
+    # Nobody who names today's date means the one a year from it, whatever the rule.
+    if rule in ("next", "after") and at < today:
         return datetime(now.year + 1, month, int(number_))
-    if not late and (at > today or (rule == "before" and at == today)):
+    if rule in ("last", "before") and at > today:
         return datetime(now.year - 1, month, int(number_))
     return at
 
