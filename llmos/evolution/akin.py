@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from llmos.evolution.group import Group, kind_of_call
 from llmos.evolution.templates import Template
 from llmos.evolution.words import COMMON
 
-_APART = 2
-"""Words that each of two wordings may have for itself; more, and they speak of different things."""
+_APART = 4
+"""Words that one of two wordings may have and the other not.
+
+Of longer ones more must be in common than not.
+"""
 
 
 def akin(a: Group, b: Group) -> bool:
     """Whether two wordings may ask for the same: kinds of calls and words in common."""
     one, two = set(calls(a)), set(calls(b))
-    if len(one & two) * 2 < len(one | two):
+    # A condition that held for one and not for the other makes them go apart on the way.
+    part = one <= two or two <= one or a.conditional
+    if not one & two or not (part or len(one & two) * 2 >= len(one | two)):
         return False
+    if a.conditional != b.conditional:
+        return False
+    shared, apart = _words(a, b)
+    return shared > 0 and (apart <= _APART or shared > apart)
+
+
+def likeness(a: Group, b: Group) -> float:
+    """Share of their telling words that two wordings have in common."""
+    shared, apart = _words(a, b)
+    return shared / max(1, shared + apart)
+
+
+def _words(a: Group, b: Group) -> tuple[int, int]:
+    """Telling words that both have, and those that one of them has."""
     mine, theirs = _telling(a.template), _telling(b.template)
-    apart = min(len(mine - theirs), len(theirs - mine))
-    return len(mine & theirs) * 2 >= min(len(mine), len(theirs)) > 0 and apart <= _APART
+    # A word that one of them has at a slot, always the same one, is no less a word of it.
+    shared = (mine & (theirs | _fixed(b.template))) | (theirs & _fixed(a.template))
+    return len(shared), len(mine - shared) + len(theirs - shared)
 
 
 def _telling(template: Template) -> set[str]:
-    return {w.lower() for w in template.words} - COMMON
+    return _stems(" ".join(template.words))
+
+
+def _fixed(template: Template) -> set[str]:
+    """Words of the slots that never varied."""
+    texts = (min(s.seen) for s in template.slots if len(s.seen) == 1)
+    return _stems(" ".join(texts))
+
+
+def _stems(text: str) -> set[str]:
+    return {w.removesuffix("s") for w in re.findall(r"\w+", text.lower()) if w not in COMMON}
 
 
 def calls(group: Group) -> Iterator[tuple[bool, object]]:

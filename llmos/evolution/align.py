@@ -7,13 +7,14 @@ where they differ becomes a slot too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from llmos.evolution.masking import Masked, Span, entities, mask
 from llmos.evolution.slots import SlotSpec
 from llmos.evolution.templates import Template
+from llmos.evolution.words import COMMON
 
 __all__ = ["Masked", "Span", "Wording", "entities", "mask", "merge"]
 
@@ -40,6 +41,8 @@ class Wording:
     """One of them, with the slots of all."""
     goals: list[str] = field(default_factory=list)
     """As `plain` gives them."""
+    told: set[str] = field(default_factory=set)
+    """Texts that are known to be what stands at an open slot in some goal."""
 
     def template(self) -> Template:
         """The template, with slots ``s0 s1 …`` and what was seen at each.
@@ -47,8 +50,12 @@ class Wording:
         One goal alone that could be read in two ways is its own template, without slots.
         """
         bare = self._bare()
-        # Of two slots side by side the first holds a word, in every goal alike.
-        bound = [found[0] for g in self.goals if (found := bare.match(g))]
+        # Of two slots side by side the first holds a word, if nothing more is known of them.
+        bound = [
+            max(found, key=lambda b: len(self.told.intersection(b.values())))
+            for g in self.goals
+            if (found := bare.match(g))
+        ]
         slots = tuple(
             SlotSpec(s.name, span.kind, frozenset(b[s.name] for b in bound))
             for s, span in zip(bare.slots, self.shown.spans, strict=True)
@@ -80,11 +87,11 @@ class Wording:
         merged = merge(self.shown, masked)
         if merged is None or (sealed and _words(merged) > _words(self.shown)):
             return False
-        trial = Wording(merged, [*self.goals, masked.goal])
+        trial = Wording(merged, [*self.goals, masked.goal], self.told | masked.told)
         template = trial.template()
         if any(len(template.match(g)) != 1 for g in trial.goals):
             return False
-        self.shown, self.goals = merged, trial.goals
+        self.shown, self.goals, self.told = merged, trial.goals, trial.told
         return True
 
 
@@ -102,7 +109,7 @@ Change = tuple[str, int, int, int, int]
 
 def merge(a: Masked, b: Masked) -> Masked | None:
     """``a`` with slots where ``b`` differs, or None where they are different wordings."""
-    left, right = a.tokens(), b.tokens()
+    left, right = a.tokens, b.tokens
     changes = _changes([k for k, _, _ in left], [k for k, _, _ in right])
     if changes is None:
         return None
@@ -115,6 +122,12 @@ def merge(a: Masked, b: Masked) -> Masked | None:
                 others.get(t[1]) for t in right[j1:j2]
             ]
             kind = "text" if "text" in sides else "word"
+            if max(i2 - i1, j2 - j1) > 1 and (
+                _beside_free(i1, i2, left, kinds)
+                or _ragged([k for k, _, _ in left[i1:i2]])
+                or _ragged([k for k, _, _ in right[j1:j2]])
+            ):
+                return None  # Nobody could tell where one slot ends and the next begins.
             spans.append(Span(left[i1][1], left[i2 - 1][2], kind))
             continue
         for (_, start, end), (_, other, _) in zip(left[i1:i2], right[j1:j2], strict=True):
@@ -122,6 +135,19 @@ def merge(a: Masked, b: Masked) -> Masked | None:
                 alike = kinds[start] == others[other]
                 spans.append(Span(start, end, kinds[start] if alike else "figure"))
     return Masked(a.goal, tuple(spans))
+
+
+def _beside_free(
+    i1: int, i2: int, tokens: Sequence[tuple[str, int, int]], kinds: Mapping[int, str]
+) -> bool:
+    """Whether a free slot stands right before or after some tokens."""
+    sides = (*tokens[i1 - 1 : i1], *tokens[i2 : i2 + 1]) if i1 else tokens[i2 : i2 + 1]
+    return any(kinds.get(start) in _FREE for _, start, _ in sides)
+
+
+def _ragged(keys: Sequence[str]) -> bool:
+    """Whether words begin or end with one that names nothing: "of the total", "total as"."""
+    return len(keys) > 1 and bool({keys[0].lower(), keys[-1].lower()} & COMMON)
 
 
 def _changes(left: Sequence[str], right: Sequence[str]) -> list[Change] | None:

@@ -9,11 +9,22 @@ from dataclasses import dataclass, field, replace
 from llmos.evolution.akin import calls
 from llmos.evolution.columns import ToolHabits
 from llmos.evolution.group import Group, kind_of_call
-from llmos.evolution.ir import Program, Single
+from llmos.evolution.ir import (
+    Call,
+    Const,
+    Expr,
+    Program,
+    Single,
+    Slot,
+    call,
+    mapped_program,
+    parts,
+)
+from llmos.evolution.lexer import FIGURES
 from llmos.evolution.narrow import Anew, narrow
 from llmos.evolution.plan import Request, Stop, rehearse
-from llmos.evolution.prove import MINIMUM
-from llmos.evolution.roles import correspond, roles
+from llmos.evolution.prove import MINIMUM, simplest
+from llmos.evolution.roles import Around, around, correspond
 from llmos.evolution.synthesize import Example, NoProgram, chooses_row, synthesize
 from llmos.evolution.templates import SlotSpec, Template
 from llmos.values import Json, Trace
@@ -52,17 +63,33 @@ class Family:
             self.templates.append(template)
             self.examples += examples
             self.of += [k] * len(examples)
-        # A word that one wording knows is known to all.
+        # A word that one wording knows is known to all, and one that a table tells the meaning of.
         known = self.slots
-        self.templates = [
-            Template(
-                t.literals,
-                tuple(
-                    known[s.name] if s.kind == known[s.name].kind == "word" else s for s in t.slots
-                ),
-            )
-            for t in self.templates
+        words = {n: s.seen | self._told(n) for n, s in known.items()}
+        kinds: dict[str, set[str]] = {}
+        for slot in (s for t in self.templates for s in t.slots):
+            kinds.setdefault(slot.name, set()).add(slot.kind)
+
+        def shared(slot: SlotSpec) -> SlotSpec:
+            if len(kinds[slot.name]) > 1 and kinds[slot.name] <= FIGURES | {"figure"}:
+                slot = replace(slot, kind="figure")
+            open_to = _open_to(slot, known[slot.name])
+            return replace(slot, seen=words[slot.name]) if open_to else slot
+
+        self.templates = [Template(t.literals, tuple(map(shared, t.slots))) for t in self.templates]
+
+    def _told(self, slot: str) -> frozenset[str]:
+        """Words that the program knows the meaning of at a slot."""
+        tables = [
+            e.arguments[1].value
+            for expr in simplest(self.program)
+            for e in parts(expr)
+            if isinstance(e, Call) and e.function == "mapped" and e.arguments[0] == Slot(slot)
+            if isinstance(e.arguments[1], Const)
         ]
+        if not tables:
+            return frozenset()
+        return frozenset(set(tables[0]).intersection(*tables[1:]))
 
     @property
     def slots(self) -> dict[str, SlotSpec]:
@@ -75,6 +102,14 @@ class Family:
         return found
 
     @property
+    def _near(self) -> Around:
+        near: dict[str, set[tuple[str, str]]] = {}
+        for template in self.templates:
+            for name, words in around(template).items():
+                near.setdefault(name, set()).add(words)
+        return near
+
+    @property
     def traces(self) -> list[Trace]:
         """The traces, in the order of the examples."""
         return [t for g in self.groups for t in g.traces]
@@ -85,7 +120,7 @@ class Family:
         It must name the same things at slots that vary, and do what many runs have shown: more
         than one run of it where the program chooses or decides.
         """
-        names = _fitting(self.slots, group)
+        names = _fitting(self.slots, group, self._near)
         if names is None or len(self.examples) < _SHOWN:
             return False
         made = set(calls(group))
@@ -104,19 +139,50 @@ class Family:
         """Take in a wording that the program explains as it is; whether it does."""
         if any(group is g for g in self.groups):
             return False
-        names = _fitting(self.slots, group)
-        if names is None:
+        before = group.wording
+        _mark_alike(self.groups, [group])
+        program = self._narrowed(group, known)
+        if program is None:
+            group.unmark(before)
             return False
+        names = _fitting(self.slots, group, self._near)
+        assert names is not None
+        self.program = program
+        self.groups.append(group)
+        self.names.append(names)
+        self.refresh()
+        return True
+
+    def _narrowed(self, group: Group, known: ToolHabits) -> Program | None:
+        """The program, narrowed by the runs of a wording; None where it does not explain them."""
+        names = _fitting(self.slots, group, self._near)
+        if names is None:
+            return None
         program = self.program
         try:
             for example in group.named(names, len(self.groups))[1]:
                 program = narrow(program, example, known)
                 check_reproduces(program, example)
         except (Anew, Stop):
+            return None
+        return program
+
+    def widen(self, meanings: Sequence[Mapping[str, Json]]) -> bool:
+        """Take over what words stand for elsewhere into tables that say the same; if any does."""
+
+        def told(expr: Expr) -> Expr:
+            match expr:
+                case Call("mapped", (Slot() as slot, Const() as table)):
+                    more = (m for m in meanings if table.value.items() < m.items())
+                    return call("mapped", slot, dict(next(more, table.value)))
+                case Call(function, arguments):
+                    return Call(function, tuple(map(told, arguments)))
+            return expr
+
+        program = mapped_program(self.program, lambda found: tuple(map(told, found)))
+        if program == self.program:
             return False
         self.program = program
-        self.groups.append(group)
-        self.names.append(names)
         self.refresh()
         return True
 
@@ -146,9 +212,14 @@ class Family:
             self.disagreed += 1
 
 
-def _fitting(slots: Mapping[str, SlotSpec], group: Group) -> dict[str, str] | None:
-    own = roles(group.template, group.bound(), [t.steps for t in group.traces])
-    names = correspond(slots, group.template, own) if slots else own
+def _open_to(slot: SlotSpec, known: SlotSpec) -> bool:
+    """Whether a slot takes the words that other wordings have at it."""
+    return slot.kind == "word" or (slot.kind == known.kind and slot.kind in ("polar", "text"))
+
+
+def _fitting(slots: Mapping[str, SlotSpec], group: Group, near: Around) -> dict[str, str] | None:
+    own = group.roles
+    names = correspond(slots, group.template, own, near) if slots else dict(own)
     return names if names is not None and len(set(names.values())) == len(names) else None
 
 
@@ -165,7 +236,9 @@ def grow(
     for group in others:
         if _named([*together, group]) is not None:
             together.append(group)
-    tries = [together] if len(together) > 1 else []
+    # Others that are less like it may ask for something else after all.
+    sizes = dict.fromkeys((len(together), max(2, len(together) // 2), 2))
+    tries = [together[:n] for n in sizes if n <= len(together)] if len(together) > 1 else []
     if len(seed.traces) >= MINIMUM:
         tries.append([seed])
     for groups in tries:
@@ -201,22 +274,55 @@ def _coherent(group: Group) -> Iterator[Group]:
 
 def _named(groups: Sequence[Group]) -> list[dict[str, str]] | None:
     slots: dict[str, SlotSpec] = {}
-    found = []
+    found: list[dict[str, str]] = []
+    near: dict[str, set[tuple[str, str]]] = {}
     for group in groups:
-        names = _fitting(slots, group)
+        names = _fitting(slots, group, near)
         if names is None:
             return None
         found.append(names)
-        for slot in group.template.renamed(names).slots:
+        template = group.template.renamed(names)
+        for name, words in around(template).items():
+            near.setdefault(name, set()).add(words)
+        for slot in template.slots:
             old = slots.get(slot.name)
             slots[slot.name] = replace(slot, seen=slot.seen | old.seen) if old else slot
     return found
+
+
+def _mark_alike(groups: Sequence[Group], marked: Sequence[Group]) -> None:
+    """Make slots of words of some wordings that are slots in others and never varied there.
+
+    A run in which there was nothing to do does not show that a word of its goal is an argument.
+    """
+    fixed = {
+        min(slot.seen): slot.kind
+        for group in groups
+        for slot in group.template.slots
+        if slot.kind == "text" and len(slot.seen) == 1
+    }
+    for text, kind in fixed.items():
+        for group in marked:
+            if not any(text in slot.seen for slot in group.template.slots):
+                group.mark(text, kind)
 
 
 def solve(
     groups: Sequence[Group], known: ToolHabits, *, seconds: float
 ) -> tuple[Family | None, str]:
     """One program for all the traces of some groups, or None and why there is none."""
+    before = [g.wording for g in groups]
+    _mark_alike(groups, groups)
+    family, why = _solved(groups, known, seconds=seconds)
+    if family is None:
+        for group, wording in zip(groups, before, strict=True):
+            group.unmark(wording)
+    return family, why
+
+
+def _solved(
+    groups: Sequence[Group], known: ToolHabits, *, seconds: float
+) -> tuple[Family | None, str]:
     names = _named(groups)
     if names is None:
         return None, "the slots of the wordings do not correspond"

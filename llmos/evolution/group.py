@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from llmos.evolution.align import Wording, mask
+from llmos.evolution.align import Masked, Span, Wording, mask
+from llmos.evolution.roles import roles
+from llmos.evolution.slots import FREE
 from llmos.evolution.synthesize import Example
 from llmos.evolution.templates import Template, plain
 from llmos.evolution.words import COMMON
@@ -34,6 +36,18 @@ def _is_name(text: str) -> bool:
     return len(words) <= _SHORT and not any(w.strip("'") in COMMON for w in words)
 
 
+_kept: tuple[Trace | None, int, Masked] = (None, 0, Masked("", ()))
+"""The trace that was masked last: it is held against many wordings, one after the other."""
+
+
+def _masked(trace: Trace, phrases: Mapping[str, str]) -> Masked:
+    global _kept
+    # Phrases are only ever added.
+    if _kept[0] is not trace or _kept[1] != len(phrases):
+        _kept = trace, len(phrases), mask(trace.goal, trace.steps, phrases)
+    return _kept[2]
+
+
 @dataclass
 class Group:
     """The traces of one wording."""
@@ -45,17 +59,24 @@ class Group:
     why: str = ""
     """Why there is no program for it."""
     _template: Template | None = None
+    _roles: tuple[Template, dict[str, str]] | None = None
 
     @classmethod
     def of(cls, trace: Trace, phrases: Mapping[str, str] = _NOTHING) -> Group:
         """A group of one."""
-        masked = mask(trace.goal, trace.steps, phrases)
-        return cls(Wording(masked, [masked.goal]), [trace])
+        masked = _masked(trace, phrases)
+        return cls(Wording(masked, [masked.goal], masked.told), [trace])
 
     @property
     def readable(self) -> bool:
         """Whether the template tells what every one of its goals means."""
         return all(len(self.template.match(g)) == 1 for g in self.wording.goals)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the goals ask for something under a condition."""
+        polar = (w for s in self.template.slots if s.kind == "polar" for w in s.seen)
+        return bool(CONDITION.search(" ".join([*self.template.literals, *polar])))
 
     @property
     def template(self) -> Template:
@@ -66,19 +87,51 @@ class Group:
 
     def take(self, trace: Trace, phrases: Mapping[str, str] = _NOTHING) -> bool:
         """Add a trace if its goal is of this wording; whether it was."""
-        masked = mask(trace.goal, trace.steps, phrases)
-        if len(self.template.match(masked.goal)) == 1:
+        masked = _masked(trace, phrases)
+        bound = self.template.match(masked.goal)
+        if len(bound) == 1 and not self._swallows(masked, bound[0]):
             self.wording.goals.append(masked.goal)
+            self.wording.told |= masked.told
         elif not self.wording.add(masked, sealed=self.sealed):
             return False
         self.traces.append(trace)
         self._template = None
         return True
 
+    def _swallows(self, masked: Masked, bound: Mapping[str, str]) -> bool:
+        """Whether an open slot would hold more than what is known to be the argument there."""
+        held = (bound[s.name] for s in self.template.slots if s.kind in FREE)
+        return any(text != value and text in value for value in held for text in masked.told)
+
+    def mark(self, text: str, kind: str) -> bool:
+        """Make a slot of words that are one in other wordings; whether they stand here once."""
+        shown = self.wording.shown
+        found = list(re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", shown.goal, re.IGNORECASE))
+        if len(found) != 1:
+            return False
+        start, end = found[0].span()
+        if any(s.start < end and start < s.end for s in shown.spans):
+            return False
+        spans = sorted((*shown.spans, Span(start, end, kind)), key=lambda s: s.start)
+        marked = Wording(
+            Masked(shown.goal, tuple(spans)), self.wording.goals, self.wording.told | {text}
+        )
+        template = marked.template()
+        if any(len(template.match(g)) != 1 for g in marked.goals):
+            return False
+        self.wording, self._template = marked, template
+        return True
+
+    def unmark(self, wording: Wording) -> None:
+        """Go back to the wording as it was before `mark`."""
+        if self.wording is not wording:
+            self.wording, self._template = wording, None
+
     def reset(self, traces: list[Trace]) -> None:
         """Hold these traces of the wording, and no others."""
         self.traces = traces
-        self.wording = Wording(self.wording.shown, [plain(t.goal) for t in traces])
+        goals = [plain(t.goal) for t in traces]
+        self.wording = Wording(self.wording.shown, goals, self.wording.told)
         self._template = None
 
     def only(self, traces: list[Trace]) -> Group:
@@ -89,18 +142,20 @@ class Group:
 
     def copy(self) -> Group:
         """As it is now: what is taken in later is not in the copy."""
-        wording = Wording(self.wording.shown, list(self.wording.goals))
+        wording = Wording(self.wording.shown, list(self.wording.goals), set(self.wording.told))
         return Group(wording, list(self.traces), self.sealed, self.why)
 
     def join(self, other: Group) -> bool:
         """Take in another group whose wording is the same, seen with what is known now."""
         shown, goals = self.wording.shown, list(self.wording.goals)
+        told = set(self.wording.told)
         if self.sealed or other.sealed or not self.wording.add(other.wording.shown):
             return False
         self.wording.goals = [*goals, *other.wording.goals]
+        self.wording.told |= other.wording.told
         template = self.wording.template()
         if any(len(template.match(g)) != 1 for g in self.wording.goals):
-            self.wording.shown, self.wording.goals = shown, goals
+            self.wording.shown, self.wording.goals, self.wording.told = shown, goals, told
             return False
         self.traces += other.traces
         self._template = None
@@ -109,10 +164,12 @@ class Group:
     def split(self, phrases: Mapping[str, str] = _NOTHING) -> list[Group]:
         """Groups that are apart in the words of one slot, so that each does one kind of thing.
 
-        Empty where no slot tells the ways apart that its traces went.
+        By words that tell the ways apart that its traces went, or else by any; empty where there
+        are none.
         """
         ways = [tuple(dict.fromkeys(kind_of_call(s) for s in t.steps)) for t in self.traces]
         bound = self.bound()
+        some: list[Group] = []
         for slot in self.template.slots:
             values = sorted(slot.seen)
             if slot.kind != "word" or not 1 < len(values) <= _SHORT:
@@ -120,10 +177,12 @@ class Group:
             told = [
                 {w for w, b in zip(ways, bound, strict=True) if b[slot.name] == v} for v in values
             ]
-            if any(a & b for k, a in enumerate(told) for b in told[k + 1 :]):
-                continue
-            return [self._only(slot.name, value, phrases) for value in values]
-        return []
+            apart = not any(a & b for k, a in enumerate(told) for b in told[k + 1 :])
+            if apart or not some:
+                some = [self._only(slot.name, value, phrases) for value in values]
+            if apart:
+                break
+        return some
 
     def _only(self, slot: str, value: str, phrases: Mapping[str, str]) -> Group:
         chosen = [t for t, b in zip(self.traces, self.bound(), strict=True) if b[slot] == value]
@@ -158,12 +217,21 @@ class Group:
         template = self.template
         return [template.match(plain(t.goal))[0] for t in self.traces]
 
+    @property
+    def roles(self) -> dict[str, str]:
+        """What each slot is used for, as `llmos.evolution.roles.roles` tells it."""
+        template = self.template
+        if self._roles is None or self._roles[0] is not template:
+            own = roles(template, self.bound(), [t.steps for t in self.traces])
+            self._roles = template, own
+        return self._roles[1]
+
     def named(self, names: Mapping[str, str], number: int) -> tuple[Template, list[Example]]:
         """Template and examples with the slots named otherwise, as wording ``number``."""
         template = self.template.renamed(names)
-        polar = (w for s in self.template.slots if s.kind == "polar" for w in s.seen)
-        text = " ".join([*self.template.literals, *polar])
-        conditional = bool(CONDITION.search(text))
+        polar = {s.name: " ".join(sorted(s.seen)) for s in template.slots if s.kind == "polar"}
+        text = template.told(polar).lower()
+        conditional = self.conditional
         one, several = bool(_ONE.search(text)), bool(_ALL.search(text))
         many = several if one != several else None
         examples = [
@@ -176,6 +244,7 @@ class Group:
                 {s.name: s.kind for s in template.slots},
                 number,
                 many,
+                text.lower(),
             )
             for bound, trace in zip(self.bound(), self.traces, strict=True)
         ]

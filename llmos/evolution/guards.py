@@ -44,7 +44,13 @@ def explain(said: Sequence[Said], taken: Sequence[bool]) -> tuple[Expr, ...]:
             found.append(expr)
         elif truth == opposite:
             found.append(call("negated", expr))
-    return tuple(sorted(found, key=size)[:_MOST])
+    return _simplest(found)
+
+
+def _simplest(found: Sequence[Expr]) -> tuple[Expr, ...]:
+    """As many as there is room for, the simplest first; what the goal speaks of has precedence."""
+    kept = sorted(found, key=lambda e: (not grounded(e), size(e)))[:_MOST]
+    return tuple(sorted(kept, key=size))
 
 
 def telling(found: Sequence[Expr], idle: Collection[str]) -> tuple[Expr, ...]:
@@ -99,7 +105,7 @@ def always(said: Sequence[Said]) -> tuple[Expr, ...]:
             found.append(expr)
         elif not any(truth):
             found.append(call("negated", expr))
-    return tuple(sorted(found, key=size)[:_MOST])
+    return _simplest(found)
 
 
 def _all(pool: Pool) -> Iterator[Expr]:
@@ -135,7 +141,8 @@ def _figures(pool: Pool) -> Iterator[Expr]:
 def _alike(one: Expr, two: Expr) -> bool:
     """The same figure of two reads, or the two ends of one."""
     assert isinstance(one, Call) and isinstance(two, Call)
-    return one.function == two.function or {one.function, two.function} == {"opening", "closing"}
+    ends = {one.function, two.function} == {"opening", "closing"}
+    return one.function == two.function or (ends and one.arguments == two.arguments)
 
 
 def _grown(pool: Pool, growth: Expr, threshold: Expr) -> Iterator[Expr]:

@@ -9,8 +9,8 @@ where all that are left agree.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmos.values import Json
@@ -242,6 +242,31 @@ def every_candidate(program: Program) -> Iterator[Candidates]:
         yield guard.conditions
         yield guard.hidden
     yield program.answer
+
+
+def mapped_program(program: Program, change: Callable[[Candidates], Candidates]) -> Program:
+    """The program with the candidates of every place changed, in the order of `every_candidate`."""
+
+    def arguments(of: Arguments) -> Arguments:
+        return {name: change(found) for name, found in of.items()}
+
+    def shape(of: Shape) -> Shape:
+        if isinstance(of, Single):
+            return Single(arguments(of.arguments))
+        return Loop(change(of.rows), arguments(of.arguments))
+
+    def node(of: Node) -> Node:
+        tool = change(of.tool)
+        if isinstance(of, Read):
+            return replace(of, tool=tool, arguments=arguments(of.arguments))
+        return replace(of, tool=tool, shapes=tuple(map(shape, of.shapes)))
+
+    nodes = tuple(map(node, program.nodes))
+    guards = {
+        name: replace(g, conditions=change(g.conditions), hidden=change(g.hidden))
+        for name, g in program.guards.items()
+    }
+    return Program(nodes, guards, change(program.answer))
 
 
 # --- as JSON -----------------------------------------------------------------------------------

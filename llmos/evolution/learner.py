@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from llmos.evolution.akin import akin
+from llmos.evolution.akin import akin, likeness
 from llmos.evolution.align import entities
 from llmos.evolution.columns import Observed, ToolHabits
 from llmos.evolution.family import Family, grow, solve
 from llmos.evolution.group import Group
 from llmos.evolution.ir import Call, Const, parts
+from llmos.evolution.naming import named_alike
 from llmos.evolution.plan import Stop
 from llmos.evolution.prove import MINIMUM, Proof, prove, simplest
 from llmos.evolution.templates import Index, Template, plain
@@ -73,6 +74,7 @@ class Learner:
     _fresh: list[Trace] = field(default_factory=list)
     _index: Index = field(default_factory=Index)
     _where: dict[int, tuple[str, int]] = field(default_factory=dict)
+    _told: tuple[Mapping[str, Json], ...] = ()
     refuted: set[str] = field(default_factory=set)
     """Families whose tool was said to be wrong since the last `learn`."""
     changed: set[str] = field(default_factory=set)
@@ -112,6 +114,8 @@ class Learner:
             again = [g for g in self.loose if len(g.traces) > 1]
             changed |= self._explain(again, known, progress)
         self.changed |= changed
+        self._gather(changed, known)
+        changed |= self._tell_all()
         self._unite(changed, known)
         for name in self.changed & self.families.keys():
             self._prove(name)
@@ -296,6 +300,7 @@ class Learner:
             name = self._attached(group, known)
             if name is None:
                 others = [g for g in self.loose if g is not group and akin(group, g)]
+                others.sort(key=lambda g: -likeness(group, g))
                 began = time.perf_counter()
                 family, why = grow(group, others, known, seconds=self.seconds)
                 self.times.append(time.perf_counter() - began)
@@ -352,6 +357,29 @@ class Learner:
         self.families[name] = again
         return True
 
+    def _tell_all(self) -> set[str]:
+        """Let every family know what words stand for in others; the names of those that learnt."""
+        meanings = self._meanings()
+        if meanings == self._told:
+            return set()
+        self._told = meanings
+        learnt = set()
+        for name, family in self.families.items():
+            if family.widen(meanings):
+                learnt.add(name)
+        return learnt
+
+    def _gather(self, changed: set[str], known: ToolHabits) -> None:
+        """Take loose wordings into the families that have changed, where one program does all."""
+        for name in sorted(changed & self.families.keys()):
+            for group in list(self.loose):
+                family = self.families[name]
+                if not any(akin(group, g) for g in family.groups):
+                    continue
+                young = len(family.examples) <= _YOUNG
+                if family.attach(group, known) or (young and self._widened(name, [group], known)):
+                    self.loose = [g for g in self.loose if g is not group]
+
     def _unite(self, changed: set[str], known: ToolHabits) -> None:
         """Make one family of those that turn out to do the same."""
         for name in sorted(changed & self.families.keys()):
@@ -382,15 +410,19 @@ class Learner:
 
 
 def _tables(family: Family) -> Iterator[dict[str, Json]]:
-    """Tables that choose a tool or a value in a family's simplest program."""
-    if len(family.examples) < _PROVEN:
-        return
+    """Tables that choose a tool or a value in a family's simplest program.
+
+    Only a name that says what it means is believed after few runs.
+    """
+    young = len(family.examples) < _PROVEN
     for expr in simplest(family.program):
         for part in parts(expr):
             if isinstance(part, Call) and part.function == "mapped":
                 table = part.arguments[1]
                 values = table.value.values() if isinstance(table, Const) else ()
-                if values and all(isinstance(v, str) and v not in ("<", ">") for v in values):
+                if not values or not all(isinstance(v, str) and v not in "<>" for v in values):
+                    continue
+                if not young or named_alike(table.value):  # type: ignore[union-attr]
                     yield dict(table.value)  # type: ignore[union-attr]
 
 

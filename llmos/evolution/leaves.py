@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from llmos.evolution.evaluate import FUNCTIONS
-from llmos.evolution.ir import Call, Const, Expr, Now, call, const, parts, size
+from llmos.evolution.ir import Call, Const, Expr, Now, Slot, call, const, parts, size
+from llmos.evolution.naming import named_alike
 from llmos.evolution.pool import Pool, is_moment, same
 from llmos.evolution.rows import Rows
 from llmos.evolution.runtime import midnight, moment
@@ -17,6 +18,13 @@ _FORMATS = ("second_text", "date_text", "minute_text", "iso_text")
 _AFTERNOON = (0, 7, 8, 9, 12)
 """Hours below which a time of day may be meant as afternoon."""
 _MOST = 150
+_ANY_DAY = range(-62, 63)
+_NEAR = (0, 1, -1, 2, -2, 7, -7, 14, -14)
+_NEXT = (0, 1, -1)
+"""Days between a value and today, a day that is named or read, or a length of time from such a day:
+what is not said has to be small, or whole weeks."""
+_MOST_ENTRIES = 12
+"""Entries of a table of what words stood for."""
 _OPENS, _CLOSES = (8, 9, 10), (17, 18)
 
 
@@ -82,7 +90,7 @@ class Explainer:
     # --- texts ---------------------------------------------------------------------------------
 
     def _texts(self, targets: list[str]) -> Iterator[Expr]:
-        exact = [e for e in self.pool.texts if self.pool.fits(e, targets)]
+        exact = [e for e in self.pool.texts_like(targets[0]) if self.pool.fits(e, targets)]
         yield from exact
         for number in (*self.pool.slot_numbers, *self.pool.seen_numbers):
             if self.pool.fits(text := call("text_of", number), targets):
@@ -206,13 +214,16 @@ class Explainer:
     def _free_in(
         self, rows: Expr, start: str, length: str, targets: list[datetime]
     ) -> Iterator[Expr]:
-        for day in self._days([midnight(t) for t in targets]):
-            for needed in self._needed():
-                for opens in _OPENS:
-                    for closes in _CLOSES:
-                        expr = call("free_slot", rows, start, length, day, needed, opens, closes)
-                        if self.pool.fits(expr, targets):
-                            yield expr
+        # All days that fit are the same ones: it takes one of them to tell which hours fit.
+        days = self._days([midnight(t) for t in targets])
+        for needed in self._needed() if days else ():
+            for opens in _OPENS:
+                for closes in _CLOSES:
+                    more = (needed, opens, closes)
+                    one = call("free_slot", rows, start, length, days[0], *more)
+                    if self.pool.fits(one, targets):
+                        for day in days:
+                            yield call("free_slot", rows, start, length, day, *more)
 
     def _needed(self) -> list[Expr]:
         lengths = [e for e in self.pool.slot_numbers if e.function == "minutes"]
@@ -241,18 +252,23 @@ class Explainer:
     def _find_days(self, targets: list[datetime]) -> Iterator[Expr]:
         pool = self.pool
         spans = [e for e in pool.slot_numbers if e.function == "days"]
-        bases = [*pool.days]
+        today = call("midnight", Now())
+        bases: list[tuple[Expr, Collection[int]]] = [
+            (day, _ANY_DAY if day == today else _NEAR) for day in pool.days
+        ]
         for day in pool.days:
             for span in spans:
-                bases.append(call("shift", day, span, 1440))
-                bases.append(call("shift", day, call("negative", span), 1440))
-        bases += [call("midnight", at) for at in [*pool.seen_moments, *self._hinted()]]
-        for base in bases:
+                # What the goal names needs no correction but for the day it counts itself.
+                bases.append((call("shift", day, span, 1440), _NEXT))
+                bases.append((call("shift", day, call("negative", span), 1440), _NEXT))
+        seen = [*pool.seen_moments, *self._hinted()]
+        bases += [(call("midnight", at), _NEAR) for at in seen]
+        for base, offsets in bases:
             apart = {
                 (t - v).days if isinstance(v := pool.at(base, i), datetime) else None
                 for i, t in enumerate(targets)
             }
-            if len(apart) == 1 and (days := next(iter(apart))) is not None and abs(days) <= 62:
+            if len(apart) == 1 and (days := next(iter(apart))) is not None and days in offsets:
                 yield base if days == 0 else call("shift", base, days, 1440)
         yield from self._named_days(targets)
 
@@ -298,21 +314,29 @@ class Explainer:
         """What a slot's text stood for, where a text was seen more than once."""
         if all(same(t, targets[0]) for t in targets):
             return
-        for slot in self.pool.slots:
-            if self.pool.kinds.get(slot.name) not in ("word", "text"):
-                continue
-            table: dict[str, Json] = {}
-            for i, target in enumerate(targets):
-                text = str(self.pool.at(slot, i))
-                if not same(table.setdefault(text, target), target):
-                    break
-            else:
-                own = 2 * len(table) <= len(targets) and self.pool.varies(slot)
-                if own and len(table) <= 12:
-                    yield call("mapped", slot, table)
-                for known in self.pool.meanings:
-                    if table.items() <= known.items():
-                        yield call("mapped", slot, dict(known))
+        found = [(slot, t) for slot in self.pool.slots for t in self._tables_of(slot, targets)]
+        # Where names tell what is meant, what else fits is a coincidence.
+        alike = [(slot, t) for slot, t in found if named_alike(t)]
+        yield from (call("mapped", slot, t) for slot, t in alike or found)
+
+    def _tables_of(self, slot: Slot, targets: Sequence[Json]) -> Iterator[dict[str, Json]]:
+        if self.pool.kinds.get(slot.name) not in ("word", "text"):
+            return
+        table: dict[str, Json] = {}
+        for i, target in enumerate(targets):
+            text = str(self.pool.at(slot, i))
+            if not same(table.setdefault(text, target), target):
+                return
+        known = [dict(k) for k in self.pool.meanings if table.items() <= k.items()]
+        if not known and self._told(slot, table, len(targets)):
+            known = [table]
+        yield from known
+
+    def _told(self, slot: Slot, table: Mapping[str, Json], runs: int) -> bool:
+        """Whether a table is more than a list of what happened."""
+        if len(table) > _MOST_ENTRIES:
+            return False
+        return named_alike(table) or (2 * len(table) <= runs and self.pool.varies(slot))
 
 
 def _picks(expr: Expr) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from llmos.evolution.lexer import FIGURES, KINDS, pieces
-from llmos.evolution.slots import QUOTES
+from llmos.evolution.naming import words_of
+from llmos.evolution.slots import FREE, QUOTES
 from llmos.evolution.templates import plain
 from llmos.values import Json, Step
 
@@ -29,7 +31,7 @@ class Span:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Masked:
     """A goal with its slots."""
 
@@ -37,6 +39,7 @@ class Masked:
     """As `plain` gives it."""
     spans: tuple[Span, ...]
 
+    @cached_property
     def tokens(self) -> list[tuple[str, int, int]]:
         """Literal words and slots in order: (key, start, end)."""
         found: list[tuple[str, int, int]] = []
@@ -49,12 +52,18 @@ class Masked:
             at = span.end
         return found
 
+    @property
+    def told(self) -> set[str]:
+        """What stands at its open slots."""
+        return {self.goal[s.start : s.end] for s in self.spans if s.kind in FREE}
+
     def key(self) -> tuple[str, ...]:
         """What goals of the very same wording share."""
-        return tuple(key for key, _, _ in self.tokens())
+        return tuple(key for key, _, _ in self.tokens)
 
 
-_LITERAL = re.compile(r"\w+(?:['’-]\w+)*|\S")
+# The possessive of a name is no part of the name.
+_LITERAL = re.compile(r"\w+(?:['’-](?!s\b)\w+)*|['’]s\b|\S")
 
 
 def _literal_key(piece: re.Match[str]) -> str:
@@ -99,7 +108,9 @@ def _candidates(
     for start, end in _provenance(text, steps):
         if (start, end) not in exact:
             quoted = text[start - 1 : start] == text[end : end + 1] in QUOTES
-            yield 0, Span(start, end, "quote" if quoted else "text")
+            yield 4, Span(start, end, "quote" if quoted else "text")
+    for start, end in _named(text, steps):
+        yield 3, Span(start, end, "word")
     for phrase, kind in phrases.items():
         # Most are not in the goal, and a look is cheaper than an expression.
         if phrase in text:
@@ -120,6 +131,25 @@ def _provenance(text: str, steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
             done.add(value)
             for found in re.finditer(_loosely(value), text, re.IGNORECASE):
                 yield found.start(), found.end()
+
+
+def _named(text: str, steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
+    """Where the goal holds words that are part of the name of a tool that looks something up.
+
+    A goal that says "average weight" and calls ``get_average_weight`` may say other things, and
+    then calls another.
+    """
+    for tool in dict.fromkeys(s.tool for s in steps if not s.effect.writes):
+        words = words_of(tool.rpartition(".")[2])
+        for n in range(len(words), 1, -1):
+            found = [
+                match.span()
+                for k in range(len(words) - n + 1)
+                for match in re.finditer(_loosely(" ".join(words[k : k + n])), text, re.IGNORECASE)
+            ]
+            if found:
+                yield from found
+                break
 
 
 def entities(goal: str, steps: Sequence[Step]) -> Iterator[tuple[str, str]]:

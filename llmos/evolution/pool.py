@@ -45,6 +45,9 @@ AGGREGATES = (
     "count",
 )
 
+_FIGURES = frozenset({"number", "duration", "date"})
+"""Kinds of slots that stand for a figure or a day, however they are spelled."""
+
 _PLACES = frozenset({"first", "last", "latest", "earliest", "newest", "oldest"})
 
 _MOST_ROWS = 400
@@ -201,14 +204,15 @@ class Pool:
             shaped: list[Expr] = [slot]
             if any("\\n" in str(self.at(slot, i)) for i in range(len(self.envs))):
                 shaped.append(call("lines", slot))
-            for name in (*CASES, *SHAPES):
+            # Of a date or a figure it is the meaning that counts.
+            spelled = () if self.kinds.get(slot.name) in _FIGURES else (*CASES, *SHAPES)
+            for name in spelled:
                 expr = call(name, slot)
                 if any(self.at(expr, i) not in (FAIL, self.at(slot, i)) for i in self._all):
                     shaped.append(expr)
-            for word in ("first_word", "last_word"):
-                shaped += [
-                    call(c, call(word, slot)) for c in ("lower",) if self._any(call(word, slot))
-                ]
+            for word in ("first_word", "last_word") if spelled else ():
+                if self._any(call(word, slot)):
+                    shaped.append(call("lower", call(word, slot)))
             found += shaped[1:]
         return found
 
@@ -221,7 +225,10 @@ class Pool:
             if all(isinstance(s, str) for s in seen):
                 found.append(Seen(node))
             elif all(isinstance(s, dict) for s in seen):
-                found += [call("get", Seen(node), k) for k in seen[0] if all(k in s for s in seen)]
+                keys = [k for k in seen[0] if all(k in s for s in seen)]
+                # In a series a date is a place like any other.
+                dated = all(map(_is_series, seen)) and len(keys) > 1
+                found += [call("get", Seen(node), k) for k in keys if not (dated and is_moment(k))]
             elif all(isinstance(s, list) for s in seen):
                 found += self._picked(call("rows", Seen(node)))
         for series in self.series:
@@ -250,6 +257,19 @@ class Pool:
     def texts(self) -> list[Expr]:
         """All of them."""
         return [*self.slot_texts, *self.seen_texts]
+
+    def texts_like(self, text: str) -> list[Expr]:
+        """Those of them that are this text in the first trace."""
+        return self._texts_at_first.get(text, [])
+
+    @cached_property
+    def _texts_at_first(self) -> dict[str, list[Expr]]:
+        found: dict[str, list[Expr]] = {}
+        for expr in self.texts:
+            value = self.at(expr, 0)
+            if isinstance(value, str):
+                found.setdefault(value, []).append(expr)
+        return found
 
     @cached_property
     def slot_numbers(self) -> list[Call]:

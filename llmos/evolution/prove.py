@@ -216,7 +216,9 @@ def _repeats(
 
 
 def _used(program: Program) -> Iterator[str]:
-    for expr in simplest(program):
+    # What hidden guards look at is checked in every run: another value must hold there too.
+    hidden = (e for guard in program.guards.values() for e in guard.hidden)
+    for expr in (*simplest(program), *hidden):
         yield from (p.name for p in parts(expr) if isinstance(p, Slot))
 
 

@@ -62,8 +62,28 @@ def _loose(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.replace("_", " ").lower()))
 
 
+Around = Mapping[str, Collection[tuple[str, str]]]
+"""For each slot, the words before and after it in each wording; empty at marks and ends."""
+
+
+def around(template: Template) -> dict[str, tuple[str, str]]:
+    """The words before and after each slot of a wording."""
+    found = {}
+    for k, slot in enumerate(template.slots):
+        before = re.search(r"(\w+)\W*\Z", template.literals[k])
+        after = re.match(r"\W*(\w+)", template.literals[k + 1])
+        found[slot.name] = (
+            before.group(1).lower() if before else "",
+            after.group(1).lower() if after else "",
+        )
+    return found
+
+
 def correspond(
-    known: Mapping[str, SlotSpec], template: Template, own: Mapping[str, str]
+    known: Mapping[str, SlotSpec],
+    template: Template,
+    own: Mapping[str, str],
+    near: Around | None = None,
 ) -> dict[str, str] | None:
     """Names for the slots of a wording that fit those of a family.
 
@@ -71,6 +91,7 @@ def correspond(
         known: Slots of the family.
         template: The wording.
         own: What `roles` says of it.
+        near: What stands around the slots of the family.
 
     Returns:
         Slot name of the wording to name in the family; None where they do not fit: too few
@@ -96,9 +117,31 @@ def correspond(
             name = _fresh(own[slot.name], {*known, *names.values()})
         names[slot.name] = name
         left.pop(name, None)
+    _by_words(names, template, left, near or {})
     matched = len(set(names.values()) & set(known))
     most = max(len(known), len(template.slots))
     return names if matched * 3 >= most * 2 else None
+
+
+def _by_words(
+    names: dict[str, str], template: Template, left: Mapping[str, SlotSpec], near: Around
+) -> None:
+    """Name slots that are left over like those of the family between the same words."""
+    open_ = dict(left)
+    words = around(template)
+    for slot in template.slots:
+        if names[slot.name] in near or _kind(slot) != "word":
+            continue
+        before, after = words[slot.name]
+
+        def likeness(name: str, before: str = before, after: str = after) -> int:
+            told = near.get(name, ())
+            return max((2 * (bool(b) and b == before) + (a == after) for b, a in told), default=0)
+
+        fitting = [n for n, s in open_.items() if _kind(s) == "word" and likeness(n) > 1]
+        if fitting:
+            names[slot.name] = max(fitting, key=likeness)
+            del open_[names[slot.name]]
 
 
 _LOOSE = frozenset({"word", "quote", "direction", "order"})

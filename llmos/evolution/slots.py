@@ -124,16 +124,23 @@ def _operators(text: str) -> frozenset[str]:
 
 
 def _closed(goal: str, at: int, literal: str) -> Iterator[int]:
-    """Where a quote may end: it may hold marks, but not end and begin again before that."""
+    """Where a quote may end: quotes in it are closed by then, and it does not begin again."""
     mark = literal[0]
     begins = re.compile(rf"(?<!\w){mark}(?=\w)")
-    left = False
+    inner, left = 0, False
     for found in re.compile(mark).finditer(goal, at + 1):
-        if left and begins.match(goal, found.start()):
-            return
+        if begins.match(goal, found.start()):
+            if left:
+                return
+            inner += 1
+            continue
+        ends = re.match(r"\w", goal[found.end() : found.end() + 1]) is None
+        if inner:
+            inner -= ends
+            continue
         if goal.startswith(literal, found.start()):
             yield found.start()
-        left = left or re.match(r"\w", goal[found.end() : found.end() + 1]) is None
+        left = left or ends
 
 
 @lru_cache(maxsize=256)

@@ -103,6 +103,7 @@ def group_json(group: Group) -> dict[str, Json]:
         "spans": [[s.start, s.end, s.kind] for s in shown.spans],
         "sealed": group.sealed,
         "why": group.why,
+        "told": sorted(group.wording.told),
         "traces": [t.id for t in group.traces],
     }
 
@@ -111,4 +112,5 @@ def group_from(data: Mapping[str, Any], traces: Mapping[str, Trace]) -> Group:
     """The group that `group_json` wrote."""
     own = [traces[i] for i in data["traces"]]
     shown = Masked(data["goal"], tuple(Span(*s) for s in data["spans"]))
-    return Group(Wording(shown, [plain(t.goal) for t in own]), own, data["sealed"], data["why"])
+    wording = Wording(shown, [plain(t.goal) for t in own], set(data.get("told", ())))
+    return Group(wording, own, data["sealed"], data["why"])

@@ -37,6 +37,7 @@ from llmos.evolution.ir import (
 from llmos.evolution.leaves import Explainer
 from llmos.evolution.pool import Pool
 from llmos.evolution.rows import Rows
+from llmos.evolution.tidy import tidy
 from llmos.values import Json, Step
 
 
@@ -57,9 +58,11 @@ class Example:
     """Number of the wording that its goal is of."""
     many: bool | None = None
     """The goal speaks of all of a kind (True), of one in a row (False), or of neither."""
+    said: str = ""
+    """Its wording, small: slots as ``{name}``, but words of direction as they are."""
 
 
-_ONE_SIDED = 6
+_ONE_SIDED = 4
 """Runs without which a condition that always came out the same is not taken for understood."""
 
 _FEW = 10
@@ -125,7 +128,10 @@ class _Search:
             else:
                 self._read(place)
         program = Program(tuple(self.nodes), self.guards, self._answer())
-        return self._with_hidden_guards(program)
+        common = set(self.examples[0].kinds).intersection(*(e.kinds for e in self.examples))
+        kinds = {name: k for e in self.examples for name, k in e.kinds.items() if name in common}
+        said = {e.said for e in self.examples if e.said}
+        return tidy(self._with_hidden_guards(program), said, kinds)
 
     # --- reads ---------------------------------------------------------------------------------
 
@@ -214,6 +220,8 @@ class _Search:
                 if loop is None:
                     raise NoProgram(f"when or for which rows {place.id} is made")
                 return (loop,), self.classes[over]
+            if loop is not None and not any(e.conditional for e in self.examples):
+                self._only_if_rows(guard, loop)
         shapes: list[Shape] = []
         why: NoProgram = NoProgram(f"the rows that {place.id} is made for")
         if once:
@@ -235,16 +243,19 @@ class _Search:
 
     def _several(self, place: _Place, here: Sequence[int], k: int) -> None:
         """The same number of writes everywhere: each on its own, if no row of a list is needed."""
-        nodes: list[Node] = []
-        guard = self._guard(frozenset(here))
+        found: list[tuple[Candidates, Single]] = []
         for j in range(k):
             steps = [place.column.cells[i].steps[j] for i in here]
             explainer = self._explainer(here)
             arguments = self._arguments(explainer, steps, f"{place.id}_{j}")
-            if any(chooses_row(found[0]) for found in arguments.values()):
+            if any(chooses_row(values[0]) for values in arguments.values()):
                 raise NoProgram("rows of a list")
-            tool = self._tool(explainer, steps)
-            nodes.append(Write(f"{place.id}_{j}", tool, (Single(arguments),), guard))
+            found.append((self._tool(explainer, steps), Single(arguments)))
+        # Not before it is sure that they are meant one by one: a loop may need no condition.
+        guard = self._guard(frozenset(here))
+        nodes = [
+            Write(f"{place.id}_{j}", tool, (shape,), guard) for j, (tool, shape) in enumerate(found)
+        ]
         self.nodes += nodes
         for j in range(k):
             self.members[f"{place.id}_{j}"] = frozenset(here)
@@ -328,6 +339,13 @@ class _Search:
         except NoProgram:
             return None
 
+    def _only_if_rows(self, name: str, loop: Loop) -> None:
+        """Ask nothing but whether there are rows, where a goal names no condition."""
+        there = {call("exists", rows) for rows in loop.rows}
+        told = tuple(c for c in self.guards[name].conditions if c in there)
+        if told:
+            self.guards[name] = replace(self.guards[name], conditions=told)
+
     def _with_hidden_guards(self, program: Program) -> Program:
         """Reads that nothing uses, and conditions of which one outcome was seen, must agree too."""
         used = _used(program)
@@ -376,8 +394,9 @@ class _Search:
     # --- small things --------------------------------------------------------------------------
 
     def _means(self, many: bool) -> bool:
-        """Whether all goals speak of all of a kind, or all of one in a row."""
-        return all(e.many is many for e in self.examples)
+        """Whether goals speak of all of a kind, or of one in a row, and none of the other."""
+        told = {e.many for e in self.examples} - {None}
+        return told == {many}
 
     def _idle(self) -> set[str]:
         """Slots that vary and that nothing so far looks at."""

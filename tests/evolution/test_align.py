@@ -202,7 +202,7 @@ def test_a_merge_keeps_every_slot(goals: list[Told]) -> None:
         merged = merge(one, other.masked())
         if merged is not None:
             assert merged.goal == one.goal
-            assert len(merged.tokens()) <= len(one.tokens())
+            assert len(merged.tokens) <= len(one.tokens)
             for span in one.spans:
                 assert any(s.start <= span.start and span.end <= s.end for s in merged.spans)
 

@@ -296,7 +296,7 @@ def test_explain_shows_template_bindings_and_what_must_agree(cli: Cli, cwd: Path
     assert f"tool {COPY} · version " in told
     assert "look at {file_path} and then write '{content}' to {file_path_2}" in told
     assert "file_path   = eps.md" in told
-    assert "w1 Write.content  2 candidates" in told
+    assert "before any write  1 condition\n      negated(exists(rows(r0)))" in told
     assert "writes" not in told.splitlines()
     assert not list(cwd.iterdir())
 
