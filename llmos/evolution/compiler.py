@@ -17,6 +17,7 @@ from llmos.errors import IntegrityError
 from llmos.evolution.emit import allowed_tools, emit, function_name, parameter_names
 from llmos.evolution.family import Family
 from llmos.evolution.learner import Learner
+from llmos.evolution.optimize import optimized
 from llmos.evolution.prove import Proof
 from llmos.evolution.state import family_json, learner_from, rest_json, trace_ids
 from llmos.evolution.tool import TOOL
@@ -262,12 +263,14 @@ def content_of(name: str, family: Family, proof: Proof) -> tuple[dict[str, Json]
     function = function_name(name)
     slots = list(family.slots)
     traces = family.traces
-    tools = sorted(allowed_tools(family.program))
+    served = optimized(family.program, family.examples, proof)
+    tools = sorted(allowed_tools(served.program))
     digests = {t: d for trace in traces for t, d in trace.tools.items() if t in tools}
     content = {
         **family_json(family, proof),
+        "optimized": served.as_json(),
         "code": emit(
-            family.program,
+            served.program,
             name=function,
             parameters=slots,
             docstring=_docstring(family, proof),

@@ -7,7 +7,7 @@ stop a run stops it before its first write.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ from llmos.evolution.ir import (
 )
 from llmos.evolution.pool import same
 from llmos.evolution.runtime import union
-from llmos.values import Json
+from llmos.values import Json, Step
 
 
 class Stop(Exception):
@@ -61,13 +61,26 @@ class Runner:
         slots: What the goal says.
         now: The wall clock of the run, naive.
         strict: Ask all candidates, not only the simplest.
+        stages: Reads that follow each other and do not look at each other.
     """
 
     def __init__(
-        self, program: Program, slots: Mapping[str, str], now: datetime, *, strict: bool = True
+        self,
+        program: Program,
+        slots: Mapping[str, str],
+        now: datetime,
+        *,
+        strict: bool = True,
+        stages: Iterable[Sequence[str]] = (),
     ) -> None:
         self._program = program
         self._strict = strict
+        self._stages = {stage[0]: frozenset(stage) for stage in stages}
+        self._ready: dict[str, Request] = {}
+        """Reads of a stage that are prepared and not yet asked for."""
+        self.together: list[Request] = []
+        """Reads that do not wait for each other, as `foresee` will ask for them; whoever is asked
+        for the first may make all of them."""
         self.env = Env(dict(slots), now)
         self._open: dict[str, bool] = {"": True}
         self._checked: set[str] = set()
@@ -87,6 +100,8 @@ class Runner:
         """
         self._foresee = foresee
         for node in self._program.nodes:
+            if foresee and node.id in self._stages:
+                self._prepare(self._stages[node.id])
             if not self._reached(node.guard):
                 continue
             if isinstance(node, Read):
@@ -103,9 +118,9 @@ class Runner:
         if self._foresee and self._waits(node):
             self.env.seen[node.id] = _LATER
             return
-        tool = self._agreed(node.tool, f"the tool of {node.id}")
-        arguments = self._values(node.arguments, node.id)
-        observation = yield Request(node.id, tool, arguments, False)
+        request = self._ready.pop(node.id, None) or self._request(node)
+        tool, arguments = request.tool, dict(request.arguments)
+        observation = yield request
         pages: list[Json] = []
         while node.cap and isinstance(observation, list) and len(observation) >= node.cap:
             if node.content and len(observation) == node.cap:
@@ -119,6 +134,23 @@ class Runner:
             last = observation if isinstance(observation, list) else []
             observation = union(*pages, last)
         self.env.seen[node.id] = observation
+
+    def _request(self, node: Read) -> Request:
+        tool = self._agreed(node.tool, f"the tool of {node.id}")
+        return Request(node.id, tool, self._values(node.arguments, node.id), False)
+
+    def _prepare(self, stage: Collection[str]) -> None:
+        """Work out the calls of a stage; what stops one of them is told when it is its turn."""
+        self.together = []
+        for node in self._program.reads():
+            if node.id not in stage:
+                continue
+            try:
+                if self._reached(node.guard) and not self._waits(node):
+                    self._ready[node.id] = self._request(node)
+                    self.together.append(self._ready[node.id])
+            except Stop:
+                return
 
     def _next_page(
         self, node: Read, arguments: dict[str, Json], page: list[Any]
@@ -219,10 +251,33 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a program does with what a recorded run saw."""
+
+    made: tuple[Request, ...]
+    """Its calls."""
+    steps: Mapping[str, tuple[Step, ...]]
+    """For each step of the program, those of the record that it is."""
+    answer: str
+
+    @property
+    def writes(self) -> list[tuple[str, Mapping[str, Json]]]:
+        """What it writes: tool and arguments."""
+        return [(r.tool, r.arguments) for r in self.made if r.writes]
+
+
 def rehearse(
-    program: Program, slots: Mapping[str, str], now: datetime, recorded: Sequence[Any]
+    program: Program, slots: Mapping[str, str], now: datetime, recorded: Sequence[Step]
 ) -> list[Request]:
-    """What a program would call, given what a recorded run saw.
+    """What a program would call, given what a recorded run saw; see `rehearsal`."""
+    return list(rehearsal(program, slots, now, recorded).made)
+
+
+def rehearsal(
+    program: Program, slots: Mapping[str, str], now: datetime, recorded: Sequence[Step]
+) -> Rehearsal:
+    """Go through a program, given what a recorded run saw.
 
     Args:
         program: What to run.
@@ -235,19 +290,22 @@ def rehearse(
     """
     left = list(recorded)
     made: list[Request] = []
+    steps: dict[str, tuple[Step, ...]] = {}
     run = Runner(program, slots, now).run()
-    observation: Json = None
     try:
         request = next(run)
         while True:
             made.append(request)
-            for k, step in enumerate(left):
-                if step.tool == request.tool and dict(step.arguments) == dict(request.arguments):
-                    observation = step.observation
-                    del left[k]
-                    break
-            else:
-                raise Stop(f"{request.tool}({_short(dict(request.arguments))}) was not recorded")
-            request = run.send(observation)
-    except StopIteration:
-        return made
+            step = _recorded(request, left)
+            steps[request.node] = (*steps.get(request.node, ()), step)
+            request = run.send(step.observation)
+    except StopIteration as e:
+        return Rehearsal(tuple(made), steps, e.value)
+
+
+def _recorded(request: Request, left: list[Step]) -> Step:
+    """The next of the recorded steps that is a call, taken from them."""
+    for k, step in enumerate(left):
+        if step.tool == request.tool and dict(step.arguments) == dict(request.arguments):
+            return left.pop(k)
+    raise Stop(f"{request.tool}({_short(dict(request.arguments))}) was not recorded")

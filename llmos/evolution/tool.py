@@ -8,6 +8,7 @@ from typing import Any
 
 from llmos.errors import IntegrityError
 from llmos.evolution.ir import Program, program_from
+from llmos.evolution.optimize import Optimized
 from llmos.evolution.prove import Proof
 from llmos.evolution.templates import Index, Template
 from llmos.values import ArtifactType
@@ -23,7 +24,10 @@ class LearntTool:
 
     name: str
     digest: str
-    program: Program
+    whole: Program
+    """What was learnt."""
+    optimized: Optimized
+    """What is served of it."""
     templates: tuple[Template, ...]
     proof: Proof
     code: str
@@ -43,10 +47,14 @@ class LearntTool:
     def of(cls, version: Version) -> LearntTool:
         """The tool that a version holds."""
         content: Mapping[str, Any] = version.content
+        whole = program_from(content["program"])
+        served = content.get("optimized")
+        optimized = Optimized.from_json(whole, served) if served else Optimized(whole)
         return cls(
             version.name,
             version.digest,
-            program_from(content["program"]),
+            whole,
+            optimized,
             tuple(Template.from_json(t) for t in content["templates"]),
             Proof.from_json(content["proof"]),
             content["code"],
@@ -56,6 +64,11 @@ class LearntTool:
             content["cost_usd"],
             content["tokens"],
         )
+
+    @property
+    def program(self) -> Program:
+        """What runs."""
+        return self.optimized.program
 
     @property
     def label(self) -> str:

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from llmos.config import LLMOSConfig
-from llmos.errors import LowBatteryError, PermissionDenied, UserError
+from llmos.errors import BugError, LowBatteryError, PermissionDenied, UserError
 from llmos.kernel.admission import Admission, Admitted, HookCall, Hooks, complete
 from llmos.kernel.intents import Intent, Intents, Outcome, call_key
 from llmos.kernel.journal import Journal
@@ -77,8 +77,14 @@ class _Came:
     outcome: Outcome
 
 
+_CUT_SHORT = _Came("the call was cut short", True, "in_doubt")
+
+
 class RunCalls:
-    """The system calls of one run. Calls of one run happen one after the other."""
+    """The system calls of one run.
+
+    They happen one after the other, but for reads that a learned tool asks for together.
+    """
 
     def __init__(self, machine: Machine, run: RunInfo) -> None:
         self._machine = machine
@@ -133,6 +139,20 @@ class RunCalls:
             self._run.watchdog.before_call()
             return await self._perform(admitted, expect)
 
+    async def perform_together(self, admitted: Sequence[Admitted]) -> list[Step]:
+        """Make admitted reads at once, for a learned tool; recorded in the order given.
+
+        Args:
+            admitted: Reads alone, of a state that changes for none of them: see `Effect.READ`.
+        """
+        if any(call.tool.effect is not Effect.READ for call in admitted):
+            raise BugError("only reads are made together")
+        async with self._turn:
+            for _ in admitted:
+                self._run.watchdog.before_call()
+            self._check_spent()
+            return await self._run_together(admitted)
+
     async def admit(self, name: str, arguments: Mapping[str, Json]) -> Admitted:
         """Check a call without making it: schema, permission, hooks.
 
@@ -177,12 +197,15 @@ class RunCalls:
         await self._recorder.flush()
         return tuple(self.steps)
 
-    async def _perform(self, call: Admitted, expect: Expectation | None) -> Step:
+    def _check_spent(self) -> None:
         if self._run.spent_usd > self._run.max_cost_usd:
             raise LowBatteryError(
                 f"the run has cost ${self._run.spent_usd:.4f} of ${self._run.max_cost_usd:.4f}",
                 "give it more: llmos run --max-cost USD",
             )
+
+    async def _perform(self, call: Admitted, expect: Expectation | None) -> Step:
+        self._check_spent()
         if not call.tool.effect.writes:
             return await self._run_tool(call, expect)
         self.refuse_doubtful(call)
@@ -191,18 +214,13 @@ class RunCalls:
 
     async def _run_tool(self, call: Admitted, expect: Expectation | None) -> Step:
         look = await self._look(call)
-        stray = call.strays(look.resources)
-        if stray is not None:
-            raise PermissionDenied(
-                f"{call.tool.name} would reach {stray}, which was not so when it was checked"
-            )
         if expect is not None:
             expect(look)
         idx = len(self.steps)
         key = self._idempotency_key(call, idx)
         intent = await self._recorder.begin(idx, call.tool, call.arguments, look, key)
         began = time.perf_counter()
-        came = _Came("the call was cut short", True, "in_doubt")
+        came = _CUT_SHORT
         try:
             came = await self._invoke(call, key)
         finally:
@@ -210,16 +228,56 @@ class RunCalls:
             step = await asyncio.shield(
                 self._record(idx, call, look, came, intent, time.perf_counter() - began)
             )
-        await self._machine.hooks.after(
-            HookCall(step.tool, step.arguments, step.effect, self._run.id, step)
-        )
+        await self._told(step)
         return step
 
+    async def _run_together(self, calls: Sequence[Admitted]) -> list[Step]:
+        looks = [await self._look(call) for call in calls]
+        came = [_CUT_SHORT] * len(calls)
+        took = [0.0] * len(calls)
+        first = len(self.steps)
+
+        async def make(k: int) -> None:
+            began = time.perf_counter()
+            key = self._idempotency_key(calls[k], first + k)
+            came[k] = await self._invoke(calls[k], key)
+            took[k] = time.perf_counter() - began
+
+        async def record() -> list[Step]:
+            made = enumerate(zip(calls, looks, came, took, strict=True), first)
+            return [await self._record(i, c, look, got, None, s) for i, (c, look, got, s) in made]
+
+        try:
+            await asyncio.gather(*map(make, range(len(calls))))
+        finally:
+            steps = await asyncio.shield(record())
+        for step in steps:
+            await self._told(step)
+        return steps
+
+    async def _told(self, step: Step) -> None:
+        """Tell the hooks of a finished call."""
+        done = HookCall(step.tool, step.arguments, step.effect, self._run.id, step)
+        await self._machine.hooks.after(done)
+
     async def _look(self, call: Admitted) -> Look:
+        """Look at what a call will reach, just before it is made.
+
+        Raises:
+            PermissionDenied: It would reach what it was not checked for.
+        """
         resources = call.tool.resources(call.context, call.arguments)
+        observe = self._machine.observer.before
         if resources and any(r.startswith("tree:") for r in resources.reads + resources.writes):
-            return await asyncio.to_thread(self._machine.observer.before, resources)
-        return self._machine.observer.before(resources)
+            look = await asyncio.to_thread(observe, resources)
+        else:
+            look = observe(resources)
+        stray = call.strays(look.resources)
+        if stray is not None:
+            raise PermissionDenied(
+                f"{call.tool.name} would reach {stray}, which was not so when it was checked"
+            )
+        return look
 
     async def _invoke(self, call: Admitted, key: str | None) -> _Came:
         values = call.tool.validate(call.arguments)

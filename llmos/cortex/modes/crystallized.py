@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from llmos.cortex.modes.base import Outcome, Task, within_wall_clock
 from llmos.cortex.modes.follower import follow
@@ -21,7 +22,7 @@ from llmos.kernel.admission import Admitted
 from llmos.kernel.observe import FILE
 from llmos.kernel.places import Places
 from llmos.replay.answer import rendered
-from llmos.values import Effect, Json, Mode, SideExit, Verdict
+from llmos.values import Effect, Json, Mode, SideExit, Step, Verdict
 
 EXTERNAL_SHARE = 0.2
 """Share of the error budget that a tool with external writes may use up."""
@@ -123,7 +124,7 @@ class ToolRun:
         made: list[Request] = []
         writes: list[Admitted] = []
         answer = ""
-        runner = Runner(tool.program, reading.slots, self._now)
+        runner = Runner(tool.program, reading.slots, self._now, stages=tool.optimized.stages)
         run = runner.run(foresee=True)
         observation: Json = None
         try:
@@ -136,6 +137,8 @@ class ToolRun:
                     self._admitted[_key(request.tool, request.arguments)] = writes[-1]
                     observation = None
                 else:
+                    if runner.together and request is runner.together[0]:
+                        await self._look(runner.together)
                     observation = await self._read(request)
                 request = run.send(observation)
         except StopIteration as e:
@@ -172,14 +175,27 @@ class ToolRun:
         self._calls.refuse_doubtful(call)
         return call
 
+    async def _look(self, requests: Sequence[Request]) -> None:
+        """Make reads that do not wait for each other at once; `_read` finds what they saw."""
+        effects = {tool.name: tool.effect for tool in self._calls.tools()}
+        steady = takewhile(lambda r: effects.get(r.tool) is Effect.READ, requests)
+        wanted = {_key(r.tool, r.arguments): r for r in steady}
+        wanted = {key: r for key, r in wanted.items() if key not in self._memo}
+        if not 1 < len(wanted) <= self._calls.calls_left:
+            return
+        calls = [await self._admit(request) for request in wanted.values()]
+        steps = await self._calls.perform_together(calls)
+        for key, step in zip(wanted, steps, strict=True):
+            if not step.is_error:
+                self._memo[key] = self._places.relative(step.observation)
+        for step in steps:
+            self._seen(step)
+
     async def _read(self, request: Request) -> Json:
         key = _key(request.tool, request.arguments)
         if key in self._memo and not self._wrote:
             return self._memo[key]
-        step = await self._calls.perform(await self._admit(request))
-        if step.is_error:
-            raise Stop(f"{request.tool} failed: {str(step.observation)[:200]}")
-        observation = self._places.relative(step.observation)
+        observation = self._seen(await self._calls.perform(await self._admit(request)))
         if not self._wrote:
             self._memo[key] = observation
         return observation
@@ -188,9 +204,11 @@ class ToolRun:
         call = self._admitted.pop(_key(request.tool, request.arguments), None)
         call = call or await self._admit(request)
         self._wrote = True
-        step = await self._calls.perform(call)
+        return self._seen(await self._calls.perform(call))
+
+    def _seen(self, step: Step) -> Json:
         if step.is_error:
-            raise Stop(f"{request.tool} failed: {str(step.observation)[:200]}")
+            raise Stop(f"{step.tool} failed: {str(step.observation)[:200]}")
         return self._places.relative(step.observation)
 
     # --- the run -------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ class Sheet:
             "proof": tool.proof.as_json() | {"risk": tool.proof.risk},
             "places": to_json(self.places),
             "hidden_guards": to_json(hidden_guards(tool.program)),
+            "optimized": tool.optimized.as_json(),
             "usage": to_json(self.usage) | {"uses": self.usage.uses},
             "payback": to_json(self.payback) | {"savings_are": "a counterfactual estimate"},
         }
@@ -97,6 +98,7 @@ def print_sheet(sheet: Sheet) -> None:
         console.print(f"  {one_line(str(template), 500)}")
     _print_code(tool.code)
     _print_proof(tool)
+    _print_reads(tool)
     show_places(console, sheet.places, hidden_guards(tool.program))
     _print_lineage(sheet.version.lineage)
     _print_uses(sheet.usage)
@@ -137,6 +139,26 @@ def _seen(tool: LearntTool) -> Iterator[tuple[str, str]]:
         else:
             what = f"no other is served: {one_line(', '.join(sorted(counts)), 80)}"
         yield str(len(counts)), f"different values of {one_line(slot)}; {what}"
+
+
+def _print_reads(tool: LearntTool) -> None:
+    """What was left out of the program that runs, and which reads are made at once."""
+    optimized = tool.optimized
+    calls = {read.id: f"{read.id} {tool_name(read)}" for read in tool.whole.reads()}
+    lines = []
+    if optimized.removed:
+        why = {read: f"repeats {earlier}" for read, earlier in optimized.repeats.items()}
+        why |= dict.fromkeys(optimized.dead, "nothing can depend on it")
+        gone = ", ".join(f"{calls[read]} ({why[read]})" for read in calls if read in why)
+        lines.append(f"{len(why)} of {len(calls)} reads removed: {gone}")
+    if optimized.refused:
+        lines.append(f"no read removed: {optimized.refused}")
+    for stage in optimized.stages:
+        lines.append(f"made at once: {', '.join(calls[read] for read in stage)}")
+    if lines:
+        out().print("\nreads", style="bold")
+    for line in lines:
+        out().print(f"  {one_line(line, 500)}")
 
 
 def _print_lineage(lineage: Sequence[str]) -> None:
