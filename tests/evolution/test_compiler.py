@@ -13,13 +13,14 @@ import pytest
 
 from llmos import Step, Trace, Verdict
 from llmos.evolution.compiler import WATERMARK, Compiler, own_way, teaches
+from llmos.evolution.ir import Program, call
 from llmos.evolution.tool import LearntTool, Shelf
 from llmos.memory.traces import Traces
 from llmos.store import Store
 from llmos.values import ArtifactType, Effect, Footprint, Usage
 from llmos.volumes import Status, Volume, get_watermark
-from tests.evolution.jobs import CLEAR, DUTY, NOTE
-from tests.evolution.office import traces
+from tests.evolution.jobs import CLEAR, CLIMATE, DUTY, NOTE, ROOM, look, write
+from tests.evolution.office import Job, traces
 
 TOOL = ArtifactType.TOOL
 
@@ -140,6 +141,54 @@ async def test_a_new_process_learns_what_the_old_one_would_have(
     content: Any = volume.get(TOOL, name).content
     assert (content["code"], content["program"]) == (mine["code"], mine["program"])
     assert content["proof"] == mine["proof"]
+
+
+WARMEST = Job(
+    "Post the warmest day in the {room}",
+    Program(
+        (
+            look("climate", "climate.get", room=ROOM),
+            write("note.post", room=ROOM, text=call("peak", CLIMATE, True)),
+        )
+    ),
+)
+
+
+def wasteful(given_: Sequence[Trace]) -> list[Trace]:
+    """Runs in which the model looked twice, and once more when all was done."""
+    return [replace(t, steps=(t.steps[0], *t.steps, t.steps[0])) for t in given_]
+
+
+async def test_what_a_tool_need_not_read_is_neither_run_nor_forgotten(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    given_ = wasteful(traces(WARMEST, 11, 12))
+    await remember(store, given_[:6])
+    (name,) = compiler.learn().created
+    tool = LearntTool.of(volume.get(TOOL, name))
+    learnt_, served = [len(list(p.reads())) for p in (tool.whole, tool.program)]
+    assert (learnt_, served) == (3, 1)
+    assert tool.code.count('call("climate.get"') == 1
+    # Later runs, which make those reads again, are still held against all that was learnt.
+    await remember(store, given_[6:])
+    assert another(store).learn().evolved == (name,)
+    again = LearntTool.of(volume.get(TOOL, name))
+    assert again.proof.runs == len(given_)
+    assert len(list(again.whole.reads())) == 3
+    assert again.optimized.as_json() == tool.optimized.as_json()
+
+
+async def test_a_version_of_before_nothing_was_left_out_runs_whole(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    await remember(store, wasteful(traces(WARMEST, 11, 8)))
+    (name,) = compiler.learn().created
+    content = dict(volume.get(TOOL, name).content)
+    del content["optimized"]
+    volume.put(None, TOOL, name, content, author="alice")
+    tool = LearntTool.of(volume.get(TOOL, name))
+    assert tool.program == tool.whole
+    assert len(list(tool.program.reads())) == 3
 
 
 async def test_two_processes_that_take_turns_do_not_learn_twice(

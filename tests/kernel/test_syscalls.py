@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -388,3 +390,78 @@ async def test_many_runs_at_once_hold_the_budget_to_the_cent(make_os: MakeOS) ->
     assert (len(paid), len(refused)) == (20, 30)
     status = os.kernel.economy.status("system")
     assert (status.spent_usd, status.reserved_usd) == (pytest.approx(1.0), 0)
+
+
+# --- reads that are made together ----------------------------------------------------------------
+
+
+class Together(Script):
+    """A processor that makes its calls at once, as a learned tool makes its reads."""
+
+    async def run(
+        self, goal: str, context: Context, syscalls: Any, limits: Limits
+    ) -> AsyncIterator[Event]:
+        admitted = [await syscalls.admit(name, arguments) for name, arguments in self.calls]
+        self.left = syscalls.calls_left
+        self.made = await syscalls.perform_together(admitted)
+        self.left -= syscalls.calls_left
+        yield Done("done")
+
+
+def meeting(people: int) -> Any:
+    """A read that comes back when it is under way ``people`` times at once."""
+    met = threading.Barrier(people, timeout=5)
+
+    @tool(effects="read", name="meet")
+    def meet(number: int) -> int:
+        """Wait for the others."""
+        met.wait()
+        time.sleep(0.01 * (people - number))
+        return number
+
+    return meet
+
+
+async def test_reads_made_together_are_recorded_in_the_order_they_were_given(
+    make_os: MakeOS,
+) -> None:
+    heard: list[Any] = []
+    hooks = Hooks((), (lambda call: heard.append(call.arguments["number"]),))
+    script = Together(*(("meet", {"number": k}) for k in range(4)))
+    os, result = await run(make_os, script, plugins=[meeting(4)], hooks=hooks)
+    assert result.success, result.error
+    assert [s.observation for s in script.made] == [0, 1, 2, 3]
+    assert [s.observation for s in os.traces.get(result.trace_id).steps] == [0, 1, 2, 3]
+    assert heard == [0, 1, 2, 3]
+    assert script.left == 4
+
+
+async def test_one_of_several_reads_that_fails_leaves_the_others(make_os: MakeOS) -> None:
+    script = Together(("echo", {"text": "a"}), ("raises", {}), ("echo", {"text": "b"}))
+    _, result = await run(make_os, script, plugins=[echo, raises])
+    assert [s.is_error for s in result.steps] == [False, True, False]
+    assert [s.observation for s in result.steps[::2]] == ["a", "b"]
+
+
+async def test_reads_made_together_are_recorded_when_they_are_cut_short(make_os: MakeOS) -> None:
+    script = Together(("echo", {"text": "a"}), ("sleeps", {}))
+
+    @tool(effects="read", name="sleeps")
+    async def sleeps() -> str:
+        """Sleep."""
+        await asyncio.sleep(30)
+        return "never"
+
+    os = await make_os(processor=script, plugins=[echo, sleeps], config=LLMOSConfig(run_wall_s=0.3))
+    result = await os.execute("Do it")
+    assert not result.success
+    steps = os.traces.get(result.trace_id).steps
+    assert [(s.tool, s.is_error) for s in steps] == [("echo", False), ("sleeps", True)]
+
+
+async def test_only_reads_are_made_together(make_os: MakeOS, cwd: Path) -> None:
+    write = ("Write", {"file_path": "x.txt", "content": "x"})
+    _, result = await run(make_os, Together(("Glob", {"pattern": "*"}), write))
+    assert not result.success
+    assert "only reads are made together" in result.error
+    assert (result.steps, list(cwd.iterdir())) == ((), [])

@@ -119,6 +119,30 @@ def test_a_tool_is_shown_with_code_proof_places_lineage_and_account(cli: Cli) ->
     assert all(cli("traces", "show", run).code == 0 for run in lineage)
 
 
+def test_it_is_said_which_reads_are_left_out_and_which_are_made_at_once(
+    cli: Cli, home: Path
+) -> None:
+    def compare(one: str, two: str) -> Trace:
+        seen = {one: f"{len(one)}0 mm", two: f"{ord(two[0])} mm"}
+        looks = [
+            Step("gauge.read", {"place": place}, {"level": seen[place]}, effect=Effect.READ)
+            for place in (one, two, one)
+        ]
+        levels = {"file_path": f"{one}.log", "content": seen[one], "other": seen[two]}
+        write = Step("log.add", levels, "written", effect=Effect.WRITE)
+        return vouched(f'Compare "{one}" with "{two}"', *looks, write, looks[0])
+
+    pairs = [("north", "mill"), ("quay", "lane"), ("gate house", "shed"), ("barn", "well")]
+    teach(home, [compare(*pair) for pair in pairs])
+    (name,) = (n for t in cli("tools", "--json").json if (n := t["name"]) not in (NOTE, COPY))
+    told = cli("tools", "show", name).out
+    assert "2 of 4 reads removed: r2 gauge.read (repeats r0)" in told
+    assert "made at once: r0 gauge.read, r1 gauge.read" in told
+    optimized = cli("tools", "show", name, "--json").json["optimized"]
+    assert (optimized["repeats"], optimized["dead"]) == ({"r2": "r0"}, ["r4"])
+    assert optimized["stages"] == [["r0", "r1"]]
+
+
 def test_a_tool_pays_back_when_its_runs_have_saved_what_learning_cost(cli: Cli) -> None:
     for k in range(3):
         assert cli("tools", "run", NOTE, f"content=a{k}", f"file_path=f{k}.txt").code == 0
