@@ -116,6 +116,11 @@ def test_reads_of_what_only_answers_stay() -> None:
     assert optimize(before, steady=lambda one, other: False).program == before
 
 
+def test_what_is_read_before_an_answer_stays_also_after_a_write() -> None:
+    before = program(HERE, read("r"), answer=(const("Done."),))
+    assert optimize(before).program == before
+
+
 def test_a_guard_goes_with_its_last_step_and_with_it_what_it_looked_at() -> None:
     asked = Guard((call("test", call("highest", Seen("r1")), ">", 9),))
     found = optimize(program(HERE, read("r1"), read("r2", guard="g"), g=asked))
@@ -205,6 +210,24 @@ def test_another_proof_serves_the_whole_program_and_says_so() -> None:
     assert "its proof would be another one" in found.refused
 
 
+@pytest.mark.parametrize(
+    ("served", "why"),
+    [
+        (program(read("r0")), "would write other things"),
+        (program(read("r0"), write(call("peak", Seen("r0"), False))), "would stop in a trace"),
+    ],
+)
+def test_what_would_write_otherwise_is_not_served_whatever_made_it(
+    served: Program, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_ = [an_example("hall", w, w) for w in WARM]
+    wrong = Optimized(served, {"r1": "r0"}, ("r2",))
+    monkeypatch.setattr("llmos.evolution.optimize.optimize", lambda *args, **more: wrong)
+    found = optimized(TWICE, given_, prove(TWICE, given_))
+    assert (found.program, found.removed) == (TWICE, ())
+    assert why in found.refused
+
+
 # --- stages ------------------------------------------------------------------------------------
 
 
@@ -246,6 +269,17 @@ def test_a_stage_is_bounded() -> None:
 def test_a_step_that_is_made_twice_leaves_the_program_as_it_is() -> None:
     before = program(read("r"), read("r"), HERE, read("r"))
     assert optimize(before) == Optimized(before)
+
+
+def test_only_what_will_be_asked_for_is_announced() -> None:
+    # b is in a branch that is not taken; c waits for what the write returns.
+    taken = Guard((call("test", TEXT, "==", "x"),))
+    nodes = (HERE, read("a"), read("b", guard="g"), read("c", Seen("w")), read("d"))
+    whole = program(*nodes, write(peak("d"), node="w2"), g=taken)
+    said = {"room": "hall", "text": "y"}
+    staged = foreseen(whole, said, Steady({"climate.get": [{"mon": 1.0}]}, frozenset()), ["abcd"])
+    assert staged[2] == [["a", "d"]]
+    assert [r.node for r in staged[0]] == ["w", "a", "d", "w2"]
 
 
 # --- in every world ----------------------------------------------------------------------------
