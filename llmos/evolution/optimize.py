@@ -120,13 +120,13 @@ def _difference(
 ) -> str:
     """What a served program would do otherwise than the whole one, or ""."""
     try:
-        again = prove(served, examples, agreed=proof.agreed, disagreed=proof.disagreed)
         for example, before in zip(examples, whole, strict=True):
             after = rehearsal(served, example.slots, example.now, example.steps)
             if after.writes != before.writes:
                 return "without them it would write other things than a trace did"
             if after.answer != before.answer:
                 return "without them it would answer otherwise than a trace did"
+        again = prove(served, examples, agreed=proof.agreed, disagreed=proof.disagreed)
     except Stop as e:
         return f"without them it would stop in a trace: {e}"
     return "" if again == proof else "without them its proof would be another one"
