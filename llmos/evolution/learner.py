@@ -77,6 +77,10 @@ class Learner:
     _told: tuple[Mapping[str, Json], ...] = ()
     refuted: set[str] = field(default_factory=set)
     """Families whose tool was said to be wrong since the last `learn`."""
+    tried: dict[str, bool] = field(default_factory=dict)
+    """Families that were ever put to the test, and whether all that came agreed with them."""
+    settled: set[str] = field(default_factory=set)
+    """Audited runs whose disagreement with a family is counted."""
     changed: set[str] = field(default_factory=set)
     """Families that the last `learn` changed or made."""
 
@@ -117,6 +121,7 @@ class Learner:
         self._gather(changed, known)
         changed |= self._tell_all()
         self._unite(changed, known)
+        self._note_tried()
         for name in self.changed & self.families.keys():
             self._prove(name)
         self.reindex()
@@ -158,6 +163,38 @@ class Learner:
             family.agreed = 0
             self.refuted.add(name)
 
+    def audited(self, name: str, trace_id: str, trace: Trace | None) -> None:
+        """Count a disagreement that an audit found: once, whatever the trace itself tells.
+
+        Args:
+            name: The family whose tool would have done something else.
+            trace_id: The model's run.
+            trace: The same as a trace to learn from; None where it is not good enough for that.
+        """
+        family = self.families.get(name)
+        before = family.disagreed if family is not None else 0
+        if trace is not None:
+            self.add(trace)
+            self.learn()
+        family = self.families.get(name)
+        due = before + (trace_id not in self.settled)
+        self.settled.add(trace_id)
+        if family is not None and family.disagreed != due:
+            family.disagreed = due
+            self.refuted.add(name)
+
+    def peers(self, name: str) -> tuple[int, int]:
+        """How many other families were put to the test and were exact, and were not."""
+        others = [exact for other, exact in self.tried.items() if other != name]
+        return sum(others), len(others) - sum(others)
+
+    def _note_tried(self) -> None:
+        for name, family in self.families.items():
+            if family.disagreed:
+                self.tried[name] = False
+            elif family.agreed:
+                self.tried.setdefault(name, True)
+
     def _meanings(self) -> tuple[Mapping[str, Json], ...]:
         """What words stand for, as the families have it: one table for each kind of value."""
         found: list[dict[str, Json]] = []
@@ -180,7 +217,11 @@ class Learner:
         family.refresh()
         try:
             self.proofs[name] = prove(
-                family.program, family.examples, agreed=family.agreed, disagreed=family.disagreed
+                family.program,
+                family.examples,
+                agreed=family.agreed,
+                disagreed=family.disagreed,
+                peers=self.peers(name),
             )
         except Stop as e:
             self._give_up(name, str(e))

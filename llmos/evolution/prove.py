@@ -25,7 +25,10 @@ WAY_MINIMUM = 2
 """Traces that must have made the same set of writes."""
 
 UNANIMOUS = (49, 1)
-"""Starting point of π (Beta) where all candidates that fit the traces agree on every run."""
+"""Starting point of π (Beta) where all candidates that fit the traces agree on every run.
+
+What became of a user's own tools is counted on top of it: `Proof.peers`.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,13 @@ class Proof:
     """Sets of writes that were made, and how often."""
     targets: Mapping[str, str] = field(default_factory=dict)
     """For each write, whether the files that it changed were ``absent`` or ``present`` before."""
+    peers: tuple[int, int] = (0, 0)
+    """Other tools that were put to the test when this was proven: exact ones, and others."""
 
     @property
     def risk(self) -> float:
         """Chance that the next run is wrong, given that all candidates agree on it."""
-        good, bad = UNANIMOUS
+        good, bad = (start + met for start, met in zip(UNANIMOUS, self.peers, strict=True))
         exact = good / (good + bad + self.disagreed)
         n = self.agreed
         return ((1 - exact) / ((n + 1) * (n + 2))) / (exact + (1 - exact) / (n + 1))
@@ -128,11 +133,13 @@ class Proof:
             "repeats": [list(pair) for pair in self.repeats],
             "targets": dict(self.targets),
             "ways": [[list(way), n] for way, n in sorted(self.ways.items())],
+            "peers": list(self.peers),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Proof:
-        """The proof that `as_json` wrote."""
+        """The proof that `as_json` wrote; older ones know of no peers."""
+        exact, other = data.get("peers", (0, 0))
         return cls(
             data["runs"],
             data["agreed"],
@@ -143,11 +150,17 @@ class Proof:
             tuple((one, other) for one, other in data["repeats"]),
             {tuple(way): n for way, n in data["ways"]},
             data["targets"],
+            (exact, other),
         )
 
 
 def prove(
-    program: Program, examples: Sequence[Example], *, agreed: int = 0, disagreed: int = 0
+    program: Program,
+    examples: Sequence[Example],
+    *,
+    agreed: int = 0,
+    disagreed: int = 0,
+    peers: tuple[int, int] = (0, 0),
 ) -> Proof:
     """Look at what the traces of a tool hold.
 
@@ -156,6 +169,7 @@ def prove(
         examples: The traces.
         agreed: Later runs that did what the program said.
         disagreed: Those that did not.
+        peers: Other tools that were put to the test: exact ones, and others.
 
     Raises:
         Stop: The program does not reproduce one of them.
@@ -183,6 +197,7 @@ def prove(
         repeats,
         Counter(made),
         _targets(program, examples),
+        peers,
     )
 
 

@@ -57,6 +57,8 @@ def rest_json(learner: Learner) -> dict[str, Json]:
         "loose": [group_json(g) for g in learner.loose],
         "retired": sorted(learner.retired),
         "merged": dict(learner.merged),
+        "tried": dict(sorted(learner.tried.items())),
+        "settled": sorted(learner.settled),
     }
 
 
@@ -82,6 +84,9 @@ def learner_from(
     learner.loose = [group_from(g, traces) for g in rest["loose"]]
     learner.retired = set(rest["retired"])
     learner.merged = dict(rest["merged"])
+    # A home that learnt before these were counted begins to count now.
+    learner.tried = dict(rest.get("tried", {}))
+    learner.settled = set(rest.get("settled", ()))
     for name, data in families.items():
         learner.families[name], learner.proofs[name] = family_from(data, traces)
     learner.reindex()

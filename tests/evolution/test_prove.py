@@ -105,6 +105,35 @@ def test_agreement_lowers_the_risk_and_disagreement_raises_it(agreed: int, wrong
     assert Proof(3, agreed, wrong + 1).risk > at
 
 
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 20))
+def test_what_became_of_other_tools_moves_the_risk(exact: int, other: int, agreed: int) -> None:
+    at = Proof(3, agreed, peers=(exact, other)).risk
+    assert 0 < at < 1
+    assert Proof(3, agreed, peers=(exact + 1, other)).risk < at
+    assert Proof(3, agreed, peers=(exact, other + 1)).risk > at
+
+
+def test_a_first_failure_asks_one_agreeing_run_of_each_new_tool_and_49_exact_ones_none() -> None:
+    budget = 0.01 + 1e-9
+    assert Proof(3).risk <= budget
+    assert Proof(3, peers=(0, 1)).risk > budget
+    assert Proof(3, agreed=1, peers=(0, 1)).risk <= budget
+    assert Proof(3, peers=(48, 1)).risk > budget >= Proof(3, peers=(49, 1)).risk
+
+
+@pytest.mark.parametrize("failed", [1, 10, 1000])
+def test_no_number_of_failed_tools_stops_one_for_ever(failed: int) -> None:
+    assert any(Proof(3, agreed=n, peers=(0, failed)).risk <= 0.01 for n in range(200))
+
+
+def test_a_proof_from_before_tools_were_counted_is_read_as_if_there_were_none() -> None:
+    told = Proof(5, agreed=2, peers=(3, 1)).as_json()
+    assert Proof.from_json(json.loads(json.dumps(told))).peers == (3, 1)
+    del told["peers"]
+    assert Proof.from_json(told) == Proof(5, agreed=2)
+
+
 # --- from traces -------------------------------------------------------------------------------
 
 

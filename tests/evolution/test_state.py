@@ -106,3 +106,11 @@ def test_learning_goes_on_from_what_was_stored(job: Job, number: int, at: int) -
         n: program_json(f.program) for n, f in learner.families.items()
     }
     assert told(again) == told(learner)
+
+
+def test_what_is_known_of_tools_that_were_tried_survives_as_json() -> None:
+    learner = Learner()
+    learner.tried, learner.settled = {"a": True, "b": False}, {"x"}
+    again = stored(learner, [])
+    assert (again.tried, again.settled) == (learner.tried, learner.settled)
+    assert (again.peers("a"), again.peers("b"), again.peers("c")) == ((0, 1), (1, 0), (1, 1))
