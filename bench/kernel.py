@@ -49,7 +49,7 @@ async def overhead(home: Path, cwd: Path, kind: str) -> dict[str, Any]:
     trace = Trace(f"make {kind} calls", steps(kind, CALLS), "done")
     took: list[float] = []
     bare: list[float] = []
-    config = LLMOSConfig(max_calls=CALLS + 1, max_turns=CALLS + 1)
+    config = LLMOSConfig(max_calls=CALLS + 1, max_turns=CALLS + 1, audit_rate=0.0)
     processor = RecordedProcessor({trace.goal: trace})
     plugins = [read_table, write_log]
     async with LLMOS(home, processor=processor, plugins=plugins, cwd=cwd, config=config) as os:

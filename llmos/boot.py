@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any, Self
 
 if __name__ == "__main__":
@@ -22,9 +23,11 @@ if __name__ == "__main__":
 from llmos.cognitive_kernel import CognitiveKernel
 from llmos.config import LLMOSConfig, default_home
 from llmos.cortex.foresight import Foresight
-from llmos.cortex.goal_run import GoalRun, Request
+from llmos.cortex.goal_run import GoalRun
 from llmos.cortex.processors import make_processor
+from llmos.cortex.request import Request
 from llmos.errors import PermissionDenied, UserError
+from llmos.evolution.audits import judge_audited
 from llmos.evolution.compiler import Compiler
 from llmos.evolution.ledger import judge_tool
 from llmos.evolution.tool import Shelf
@@ -67,6 +70,7 @@ class LLMOS:
         cwd: Where runs work by default.
         approver: Asked when a permission rule says "ask"; by default the answer is no.
         hooks: Functions around every tool call.
+        rng: Draws which free runs a model makes instead, to be compared; for tests.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class LLMOS:
         cwd: Path | str | None = None,
         approver: Approver = reject_all,
         hooks: Hooks | None = None,
+        rng: Random | None = None,
     ) -> None:
         self.home = Path(home).expanduser() if home is not None else default_home()
         self.user_id = check_name(user_id, "user id")
@@ -95,6 +100,7 @@ class LLMOS:
         self._budget_usd = budget_usd
         self._approver = approver
         self._hooks = hooks or Hooks()
+        self._rng = rng or Random()
         self._opened: Kernel | None = None
         self._traces: Traces | None = None
         self._shelf: Shelf | None = None
@@ -195,6 +201,7 @@ class LLMOS:
         async with self._kernel.scheduler.slot(run.id, priority):
             run.decide()
             run.require_means()
+            await run.audit()
             await run.begin()
             outcome = await run.work(on_event)
             result = await run.check(outcome)
@@ -239,7 +246,9 @@ class LLMOS:
         trace = await self.traces.judge(
             trace_id, verdict, user_id=self.user_id, by="person", note=note
         )
-        await asyncio.to_thread(judge_tool, self._kernel.store, trace, self.user_id)
+        store = self._kernel.store
+        await asyncio.to_thread(judge_tool, store, trace, self.user_id)
+        await asyncio.to_thread(judge_audited, store, trace, self.user_id)
         return trace
 
     async def learn(self, given: Sequence[Trace]) -> list[str]:
@@ -297,6 +306,7 @@ class LLMOS:
             request,
             self._shelf,
             self._need_programs,
+            self._rng,
         )
 
     def _need_programs(self) -> ProgramRunner:
@@ -308,7 +318,11 @@ class LLMOS:
         if self._compiler is None:
             seconds = self._kernel.config.learn_seconds
             self._compiler = Compiler(
-                self._kernel.store, self.traces, self.user_id, seconds=seconds
+                self._kernel.store,
+                self.traces,
+                self.user_id,
+                seconds=seconds,
+                error_budget=self._kernel.config.error_budget,
             )
         return self._compiler
 

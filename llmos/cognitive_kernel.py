@@ -7,6 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llmos.errors import PermissionDenied, UserError
+from llmos.evolution.audits import (
+    AuditRow,
+    AuditStats,
+    audit_of,
+    audit_stats,
+    freeze,
+    lift,
+    newest_audits,
+)
 from llmos.evolution.compiler import Compiler, LearnReport
 from llmos.evolution.payback import Payback, payback
 from llmos.evolution.tool import LearntTool
@@ -18,7 +27,7 @@ from llmos.memory.traces import Traces
 from llmos.observability import FeedEntry, ObservabilityHub
 from llmos.replay.preview import Preview, preview
 from llmos.store import EventRow
-from llmos.values import Clock, Json, Trace, utc_now
+from llmos.values import Audit, Clock, Json, Trace, utc_now
 from llmos.volumes import Artifact, UsageStats, Volume, usage_stats
 
 
@@ -126,6 +135,34 @@ class CognitiveKernel:
     def get_payback(self, artifact: Artifact, tool: LearntTool) -> Payback:
         """What a learned tool has cost, and what its runs are estimated to have saved."""
         return self._kernel.store.read(lambda c: payback(c, artifact, tool))
+
+    def get_audits(self, tool: str | None = None) -> AuditStats:
+        """What audits say of free runs: of all, or of those of one tool.
+
+        Args:
+            tool: Its name; all tools and traces when left out.
+        """
+        place = self.get_user_volume().place
+        return self._kernel.store.read(lambda c: audit_stats(c, place, tool=tool))
+
+    def get_audit(self, trace_id: str) -> Audit | None:
+        """How a run compares with a free one; None if it was not drawn for that."""
+        return self._kernel.store.read(lambda c: audit_of(c, trace_id))
+
+    def list_audits(self, limit: int = 20) -> list[AuditRow]:
+        """The last audits, the newest first."""
+        place = self.get_user_volume().place
+        return self._kernel.store.read(lambda c: newest_audits(c, place, limit))
+
+    def get_freeze(self) -> str | None:
+        """Why no new tool comes into use now, or None."""
+        place, budget = self.get_user_volume().place, self._kernel.config.error_budget
+        return self._kernel.store.read(lambda c: freeze(c, place, budget))
+
+    def lift_freeze(self, why: str = "") -> bool:
+        """Let the audits so far no longer keep new tools out of use; whether there were any."""
+        place = self.get_user_volume().place
+        return self._kernel.store.write(lambda tx: lift(tx, place, user_id=self._user_id, why=why))
 
     def preview(self, trace: Trace, cwd: Path) -> Preview:
         """What following ``trace`` would check and write, without doing it.

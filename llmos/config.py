@@ -55,6 +55,10 @@ class LLMOSConfig:
     """Largest size of a working directory, in MiB, that is snapshotted around ``Bash``."""
     error_budget: float = 0.01
     """Chance of being wrong up to which a learned tool runs without a model."""
+    audit_rate: float = 0.02
+    """Share of runs without a model that a model makes instead, to be compared; 0 for none."""
+    audit_rate_external: float = 0.05
+    """The same where something is written outside this machine."""
     learn_seconds: float = 10.0
     """How long the search for one tool may take, in seconds."""
     answer_cache: bool = False
@@ -83,6 +87,9 @@ class LLMOSConfig:
             if text is not None:
                 values[name] = parse_setting(name, text)
         return replace(cls(), **values)
+
+
+_SHARES = ("audit_rate", "audit_rate_external")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,8 @@ def check_setting(name: str, value: Any) -> Any:
         if isinstance(value, (list, tuple)) and all(isinstance(v, item) for v in value):
             return tuple(value)
     elif expected is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if name in _SHARES and value > 1:
+            raise ConfigError(f"setting {name!r} is a share, from 0 to 1: {value!r}")
         if value == value and value >= 0:
             return float(value)
         raise ConfigError(f"setting {name!r} must not be negative: {value!r}")

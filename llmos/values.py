@@ -104,6 +104,16 @@ class Mode(StrEnum):
     """The model works alone."""
 
 
+class AuditOutcome(StrEnum):
+    """How a model's run compares with the free run in whose place it was made."""
+
+    AGREED = "agreed"
+    """It wrote what the free run would have written."""
+    DISAGREED = "disagreed"
+    INCOMPARABLE = "not_comparable"
+    """The model failed, or the free run would have stopped: this says nothing."""
+
+
 class EventType(StrEnum):
     """Facts that are written down in the transaction that makes them true."""
 
@@ -265,6 +275,19 @@ class Decision:
     """Candidates that were looked at and why each was not followed."""
     otherwise: str | None = None
     """Id of the trace that is followed if the learned tool stops before it has written."""
+    audit_rate: float = 0.0
+    """Chance that a model does it instead, to be compared; 0 where nothing would be free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A run that could have been free and was made by a model, as a sample."""
+
+    source: str
+    """What would have made it: ``tool:name@digest`` or ``replay:<trace id>``."""
+    outcome: AuditOutcome
+    detail: str = ""
+    """What differed, or why it cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +321,8 @@ class RunResult:
     error: str = ""
     warnings: tuple[str, ...] = ()
     """What cannot be undone, what ran without a sandbox, and the like."""
+    audit: Audit | None = None
+    """How it compares with a free run, where it was drawn for that."""
 
 
 # --- what a processor is given, and what it says ---------------------------------------------

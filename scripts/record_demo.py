@@ -97,7 +97,7 @@ async def attempt(job: Job, model: Path, engine: Engine, number: int) -> Trace:
         home, cwd = Path(folder) / "home", job.lay_out(Path(folder) / "work")
         # As everybody has it, but for the temperature.
         local = LocalProcessor(model, engine=Warm(engine, number * WARMER))
-        async with LLMOS(home, processor=local, config=LLMOSConfig()) as llmos:
+        async with LLMOS(home, processor=local, config=LLMOSConfig(audit_rate=0.0)) as llmos:
             result = await llmos.execute(
                 job.goal, mode="LEARNER", check=job.check, cwd=cwd, on_event=show
             )

@@ -11,6 +11,7 @@ import pytest
 
 from llmos import LLMOS, LLMOSConfig, Step, Trace
 from llmos.cortex.processors import RecordedProcessor
+from tests.support.chance import Never
 
 
 class TestClock:
@@ -43,6 +44,12 @@ def cwd(tmp_path: Path) -> Path:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No audit is drawn in a test that does not bring its own chance (``rng=``)."""
+    monkeypatch.setattr("llmos.boot.Random", Never)
 
 
 MakeOS = Callable[..., Awaitable[LLMOS]]

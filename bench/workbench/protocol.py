@@ -49,8 +49,17 @@ CALL_USD = 0.01
 CALL_TOKENS = Usage(input_tokens=2000, output_tokens=80)
 """Nominal: the recordings do not tell what they cost, and a learner must not look free."""
 
-CONFIG = LLMOSConfig(max_calls=1000, max_turns=1000, max_repeats=16, parallel_runs=1)
-"""Recorded runs call what they call: the limits are not what is measured here."""
+CONFIG = LLMOSConfig(
+    max_calls=1000,
+    max_turns=1000,
+    max_repeats=16,
+    parallel_runs=1,
+    audit_rate=0.0,
+    audit_rate_external=0.0,
+)
+"""Recorded runs call what they call: the limits are not what is measured here.
+
+No audit is drawn: every free run is compared with what is right anyway, and none by chance."""
 
 Arrangement = Literal["mixed", "left-out", "alone"]
 

@@ -45,6 +45,8 @@ class Foresight:
     """Why it would stop before its first write; "" if it would not."""
     reads: int = 0
     """How many reads were made for it."""
+    whole: bool = True
+    """Whether these are all its writes; others may depend on what one of them returns."""
     run_id: str | None = None
     """The run that the reads are recorded as; None where there were none."""
 
@@ -74,6 +76,7 @@ async def foresee(task: Task) -> Foresight:
         plan.answer if plan else "",
         stopped,
         len(task.calls.steps),
+        whole=plan is None or plan.whole,
     )
 
 

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
+from random import Random
+from typing import TypeVar
 
+from llmos.cortex.audit import Expected, affordable, expect, instead, judged, rate_of, without
 from llmos.cortex.dispatcher import Dispatcher
 from llmos.cortex.foresight import LOOKED_AHEAD, Foresight, foresee, outcome_of
 from llmos.cortex.modes import Outcome, Task, crystallize, follow, learn, mix
+from llmos.cortex.request import Request
 from llmos.errors import LLMOSError, LowBatteryError, UserError
+from llmos.evolution.audits import record_audit
 from llmos.evolution.ledger import judge_tool, record_run
 from llmos.evolution.tool import Reading, Shelf
-from llmos.kernel.checks import Check, run_check
+from llmos.kernel.checks import run_check
 from llmos.kernel.envelope import Envelope, is_free
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.places import Places
-from llmos.kernel.runs import Beginning, Ending
-from llmos.memory.fold import fold, goal_key
+from llmos.kernel.runs import Ending
 from llmos.memory.goals import context_digest
 from llmos.memory.paths import absolute, moved
 from llmos.memory.traces import REPLAY, Candidate, Scope, Traces
@@ -37,9 +40,10 @@ from llmos.values import (
     Processor,
     RunResult,
     Trace,
-    Turn,
     Verdict,
 )
+
+T = TypeVar("T")
 
 _MODES = {
     Mode.CRYSTALLIZED: crystallize,
@@ -47,22 +51,6 @@ _MODES = {
     Mode.MIXED: mix,
     Mode.LEARNER: learn,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What was asked, checked."""
-
-    goal: str
-    user_id: str
-    team_id: str | None
-    cwd: Path
-    mode: Mode | None = None
-    """The mode that the user insists on; None leaves it to the dispatcher."""
-    check: Check | None = None
-    max_cost_usd: float = 5.0
-    project: str | None = None
-    turns: tuple[Turn, ...] = ()
 
 
 class GoalRun:
@@ -76,6 +64,8 @@ class GoalRun:
         request: What was asked.
         shelf: The learned tools.
         programs: Makes or returns the sandbox for learned code.
+        rng: Draws the free runs that a model makes instead.
+        looking: It only looks ahead: nobody is asked about its writes.
     """
 
     def __init__(
@@ -87,6 +77,9 @@ class GoalRun:
         request: Request,
         shelf: Shelf,
         programs: Callable[[], ProgramRunner],
+        rng: Random,
+        *,
+        looking: bool = False,
     ) -> None:
         self.id = new_id()
         self._kernel = kernel
@@ -96,11 +89,16 @@ class GoalRun:
         self._request = request
         self._shelf = shelf
         self._programs = programs
+        self._rng = rng
+        self._expected: Expected | None = None
+        """What the free run would have written, where a model does it instead."""
         self._readings: tuple[Reading, ...] = ()
         self._places = Places.of(request.cwd)
         self._watchdog = kernel.watchdog()
-        self._calls = kernel.calls(self.id, request.cwd, now, self._watchdog, request.max_cost_usd)
-        self._envelope = Envelope(kernel.economy, self._scopes(), self.id, request.goal[:80])
+        self._calls = kernel.calls(
+            self.id, request.cwd, now, self._watchdog, request.max_cost_usd, looking=looking
+        )
+        self._envelope = Envelope(kernel.economy, request.scopes, self.id, request.goal[:80])
         self._decision = Decision(Mode.LEARNER, 0.0)
         self._source: Trace | None = None
         self._moved: frozenset[int] = frozenset()
@@ -133,6 +131,7 @@ class GoalRun:
         self._source = self._named(candidates)
         if self._decision.mode is Mode.CRYSTALLIZED:
             self._readings = self._chosen(readings, situation)
+        self._decision = replace(self._decision, audit_rate=self._audit_rate())
         return self._decision, self._source
 
     def require_means(self) -> None:
@@ -170,17 +169,34 @@ class GoalRun:
                 f"no learned tool would do this: {self._decision.reason}",
                 "`llmos explain` tells what would be done",
             )
-        task = self._task(None)
-        if not any(True for r in self._readings for _ in r.tool.program.reads()):
-            self._watchdog.start()
-            return await foresee(task)
-        self._request = replace(self._request, goal=f"{LOOKED_AHEAD}{self._request.goal}")
-        await self.begin()
-        async with self._ending():
-            foresight = await foresee(task)
-            await self._calls.finish()
-            await self._end(outcome_of(foresight))
-        return replace(foresight, run_id=self.id)
+        foresight = await self._look(foresee, outcome_of)
+        return replace(foresight, run_id=self.id) if self._reads else foresight
+
+    async def audit(self) -> None:
+        """Draw whether a model does what would be free; then look ahead what that would write.
+
+        It is drawn only where a model is at hand and may cost something (`cortex.audit`).
+        """
+        if self._rng.random() >= self._decision.audit_rate or not affordable(self._task(None)):
+            return
+        twin = GoalRun(
+            self._kernel,
+            self._traces,
+            self._processor,
+            self._now,
+            self._request,
+            self._shelf,
+            self._programs,
+            self._rng,
+            looking=True,
+        )
+        twin._decision, twin._readings = self._decision, self._readings
+        twin._source, twin._moved = self._source, self._moved
+        try:
+            self._expected = await twin._look(expect, lambda expected: expected.looked)
+        except LLMOSError as e:
+            # Nobody asked for the audit: the goal must not fail of it.
+            self._expected = without(self._task(None), f"looking ahead failed: {e.message}")
 
     # --- chapter two: the work -----------------------------------------------------------------
 
@@ -189,7 +205,7 @@ class GoalRun:
         self._began = time.perf_counter()
         self._watchdog.start()
         try:
-            await self._kernel.runs.begin(self._beginning())
+            await self._kernel.runs.begin(self._request.beginning(self.id, self._now))
         except asyncio.CancelledError:
             # The row is written all the same, and nobody would ever end it.
             await asyncio.shield(self._end(self._broken("the run was cancelled")))
@@ -199,7 +215,10 @@ class GoalRun:
         """Carry out the decision. What goes wrong is told in the outcome."""
         async with self._ending():
             try:
-                return await _MODES[self._decision.mode](self._task(emit))
+                mode, task = _MODES[self._decision.mode], self._task(emit)
+                if self._expected is not None and not self._expected.unknown:
+                    return await instead(task, mode)
+                return await mode(task)
             except LowBatteryError:
                 raise
             except LLMOSError as e:
@@ -210,7 +229,11 @@ class GoalRun:
     async def check(self, outcome: Outcome) -> RunResult:
         """Test the outcome; a replay has to pass what its original passed."""
         async with self._ending():
-            return await self._checked(outcome)
+            result = await self._checked(outcome)
+            if self._expected is None:
+                return result
+            refused, registry = self._calls.refused, self._kernel.registry
+            return replace(result, audit=judged(self._expected, result, refused, registry))
 
     async def remember(self, outcome: Outcome, result: RunResult) -> None:
         """Store the run, and what it says of the trace that it followed."""
@@ -253,7 +276,10 @@ class GoalRun:
     async def _remember(self, outcome: Outcome, result: RunResult) -> None:
         await self._end(replace(outcome, verdict=result.verdict, error=result.error))
         source = self._decision.source
-        if self._readings:
+        if result.audit is not None:
+            user, store = self._request.user_id, self._kernel.store
+            await asyncio.to_thread(record_audit, store, self.id, result.audit, user)
+        if self._readings and result.mode is not Mode.LEARNER:
             tool, store = self._readings[0].tool, self._kernel.store
             user = self._request.user_id
             await asyncio.to_thread(record_run, store, tool, result, user)
@@ -276,6 +302,37 @@ class GoalRun:
         elif outcome.replay_clean is not None:
             await self._traces.replayed(source, clean=outcome.replay_clean)
 
+    @property
+    def _reads(self) -> bool:
+        """Whether looking ahead makes calls that are to be recorded."""
+        if self._readings:
+            return any(True for r in self._readings for _ in r.tool.program.reads())
+        return self._source is not None and any(not s.effect.writes for s in self._source.steps)
+
+    async def _look(
+        self, look: Callable[[Task], Awaitable[T]], recorded: Callable[[T], Outcome]
+    ) -> T:
+        """Look ahead in a run of its own; one that reads nothing leaves no record."""
+        task = self._task(None)
+        if not self._reads:
+            self._watchdog.start()
+            return await look(task)
+        self._request = replace(self._request, goal=f"{LOOKED_AHEAD}{self._request.goal}")
+        await self.begin()
+        async with self._ending():
+            seen = await look(task)
+            await self._calls.finish()
+            await self._end(recorded(seen))
+        return seen
+
+    def _audit_rate(self) -> float:
+        decision, request = self._decision, self._request
+        free = decision.mode in (Mode.FOLLOWER, Mode.CRYSTALLIZED) and decision.source is not None
+        # Whoever insists on a mode, or lets it cost nothing, wants no model.
+        if not free or request.mode is not None or request.max_cost_usd <= 0:
+            return 0.0
+        return rate_of(self._kernel.config, self._kernel.registry, self._readings, self._source)
+
     def _chosen(self, readings: Sequence[Reading], situation: Situation) -> tuple[Reading, ...]:
         """All readings that may be served, the one of the decision first."""
         budget = self._kernel.config.error_budget
@@ -292,27 +349,6 @@ class GoalRun:
                 self._moved = moved(candidate.trace, self._places)
                 return absolute(candidate.trace, self._places)
         return None
-
-    def _scopes(self) -> list[str]:
-        request = self._request
-        team = [f"team:{request.team_id}"] if request.team_id else []
-        return ["system", *team, f"user:{request.user_id}"]
-
-    def _beginning(self) -> Beginning:
-        request = self._request
-        return Beginning(
-            id=self.id,
-            goal=request.goal,
-            folded=fold(request.goal),
-            goal_key=goal_key(request.goal),
-            user_id=request.user_id,
-            team_id=request.team_id,
-            project=request.project,
-            context_digest=context_digest(request.turns),
-            now=self._now,
-            cwd=str(request.cwd),
-            check=request.check if isinstance(request.check, str) else None,
-        )
 
     def _task(self, emit: Callable[[Event], None] | None) -> Task:
         request = self._request
@@ -374,4 +410,6 @@ class GoalRun:
             side_exit=outcome.side_exit,
             already_done=outcome.already_done,
         )
-        await self._kernel.runs.end(self._beginning(), ending, self._places)
+        await self._kernel.runs.end(
+            self._request.beginning(self.id, self._now), ending, self._places
+        )

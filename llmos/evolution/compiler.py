@@ -10,15 +10,17 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llmos.errors import IntegrityError
+from llmos.evolution.audits import freeze
 from llmos.evolution.emit import allowed_tools, emit, function_name, parameter_names
 from llmos.evolution.family import Family
 from llmos.evolution.learner import Learner
 from llmos.evolution.optimize import optimized
 from llmos.evolution.prove import Proof
+from llmos.evolution.settle import release, settle
 from llmos.evolution.state import family_json, learner_from, rest_json, trace_ids
 from llmos.evolution.tool import TOOL
 from llmos.kernel.places import Places
@@ -42,6 +44,12 @@ class LearnReport:
     created: tuple[str, ...] = ()
     evolved: tuple[str, ...] = ()
     retired: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    """Tools that are learnt and not in use, since audits differ too often."""
+    released: tuple[str, ...] = ()
+    """Tools that had been held and are in use now."""
+    frozen: str = ""
+    """Why tools are held; "" if they are not."""
     unlearnt: tuple[tuple[str, int, str], ...] = ()
     """Goals that there is no tool for: (wording, runs, why)."""
     seconds: float = 0.0
@@ -53,6 +61,9 @@ class LearnReport:
             "created": list(self.created),
             "evolved": list(self.evolved),
             "retired": list(self.retired),
+            "held": list(self.held),
+            "released": list(self.released),
+            "frozen": self.frozen,
             "unlearnt": [{"goal": g, "runs": n, "reason": why} for g, n, why in self.unlearnt],
             "seconds": round(self.seconds, 3),
         }
@@ -67,6 +78,7 @@ class Compiler:
         user_id: Whose.
         seconds: Search time for one family of traces.
         author: Who is said to have made the tools.
+        error_budget: Share of wrong free runs up to which new tools come into use.
     """
 
     def __init__(
@@ -77,6 +89,7 @@ class Compiler:
         *,
         seconds: float = 10.0,
         author: str = "user-cron",
+        error_budget: float = 0.01,
     ) -> None:
         self._store = store
         self._traces = traces
@@ -84,10 +97,13 @@ class Compiler:
         self._volume = Volume(store, "user", user_id)
         self._seconds = seconds
         self._author = author
+        self._error_budget = error_budget
         self._learner: Learner | None = None
         self._at = -1
         self._digests: dict[str, str] = {}
         """Version of each family's tool that holds what is known of it."""
+        self._held: list[str] = []
+        """Tools that wait until audits are clean again."""
 
     def learn(self, progress: Callable[[str], None] = lambda told: None) -> LearnReport:
         """Learn from what is new; nothing new costs next to nothing.
@@ -97,9 +113,11 @@ class Compiler:
         """
         began = time.perf_counter()
         since, rest = self._stored()
+        self._held = list(rest.get("held", ())) if rest else []
         ids, upto = self._traces.touched(self._scope, since)
         if not ids:
-            return LearnReport(0, seconds=time.perf_counter() - began)
+            idle = self._without_news(rest) if rest and self._held else LearnReport(0)
+            return replace(idle, seconds=time.perf_counter() - began)
         learner = self._current(since, rest)
         learner.taken = {
             a.name
@@ -152,8 +170,15 @@ class Compiler:
         return learner_from(rest, families, traces, seconds=self._seconds)
 
     def _take(self, learner: Learner, ids: Iterable[str]) -> int:
-        fresh = 0
-        for trace in self._traces.by_ids(ids).values():
+        stored = self._traces.by_ids(ids)
+
+        def lesson(trace: Trace) -> Trace | None:
+            return as_learnt(trace) if teaches(trace) and not learner.knows(trace.id) else None
+
+        # First and each by itself, so that what an audit found is counted once.
+        settled = settle(self._store, learner, stored, lesson)
+        fresh = len(settled)
+        for trace in (t for i, t in stored.items() if i not in settled):
             if trace.source.startswith(TOOL) and trace.verdict is Verdict.REFUTED:
                 learner.refute(trace.source.removeprefix(TOOL).partition("@")[0])
                 continue
@@ -168,7 +193,7 @@ class Compiler:
     # --- what is made --------------------------------------------------------------------------
 
     def _put(self, learner: Learner, upto: int) -> LearnReport:
-        contents = {
+        contents: Mapping[str, tuple[dict[str, Json], list[str]]] = {
             name: content_of(name, learner.families[name], learner.proofs[name])
             for name in sorted(learner.changed & learner.families.keys())
         }
@@ -176,10 +201,13 @@ class Compiler:
         created: list[str] = []
         evolved: list[str] = []
         retired: list[str] = []
+        holding = _Holding()
 
         def write(tx: Transaction) -> None:
+            holding.frozen = freeze(tx, self._volume.place, self._error_budget) or ""
             for name, (content, lineage) in contents.items():
                 known = self._volume.find(ArtifactType.TOOL, name, tx=tx)
+                in_use = known is not None and known.status is Status.ACTIVE
                 version = self._volume.put(
                     tx,
                     ArtifactType.TOOL,
@@ -188,13 +216,15 @@ class Compiler:
                     author=self._author,
                     lineage=lineage,
                     note=f"explains {content['proof']['runs']} runs",
-                    status=Status.ACTIVE,
+                    status=Status.SHADOWING if holding.frozen and not in_use else Status.ACTIVE,
                     automatic=True,
                 )
                 digests[name] = version.digest
                 now = self._volume.find(ArtifactType.TOOL, name, tx=tx)
                 if now is not None and now.current == version.digest:
                     (evolved if known else created).append(name)
+                    if holding.frozen and now.status is Status.SHADOWING:
+                        holding.held.append(name)
             for name in sorted(learner.retired):
                 old = self._volume.find(ArtifactType.TOOL, name, tx=tx)
                 if old is not None and not old.status.out_of_use:
@@ -215,14 +245,59 @@ class Compiler:
                     self._volume.archive(
                         ArtifactType.TOOL, name, author=self._author, why=why, tx=tx
                     )
+            waiting = [n for n in self._held if n in learner.families and n not in holding.held]
+            self._hold(tx, holding, waiting, digests)
             families = {n: digests[n] for n in sorted(learner.families)}
             kept = {"seq": upto, "families": families, **rest_json(learner)}
-            place = self._volume.place
-            set_watermark(tx, WATERMARK, place, json.dumps(kept, ensure_ascii=False))
+            self._keep(tx, kept | {"held": holding.held})
 
         self._store.write(write)
         self._digests = digests
-        return LearnReport(0, tuple(created), tuple(evolved), tuple(retired))
+        report = LearnReport(0, tuple(created), tuple(evolved), tuple(retired))
+        return holding.told(report)
+
+    def _without_news(self, rest: Mapping[str, Json]) -> LearnReport:
+        """Only look whether tools that wait may be used by now."""
+        holding = _Holding()
+
+        def write(tx: Transaction) -> None:
+            holding.frozen = freeze(tx, self._volume.place, self._error_budget) or ""
+            self._hold(tx, holding, self._held, rest["families"])
+            if holding.held != self._held:
+                self._keep(tx, {**rest, "held": holding.held})
+
+        self._store.write(write)
+        return holding.told(LearnReport(0))
+
+    def _hold(
+        self, tx: Transaction, holding: _Holding, waiting: list[str], digests: Mapping[str, str]
+    ) -> None:
+        """Let tools that have waited go on waiting, or put them in use."""
+        if holding.frozen:
+            # A person may have put one in use, or laid it aside.
+            found = {n: self._volume.find(ArtifactType.TOOL, n, tx=tx) for n in waiting}
+            holding.held += [n for n, a in found.items() if a and a.status is Status.SHADOWING]
+        else:
+            holding.released = release(tx, self._volume, waiting, digests, self._author)
+
+    def _keep(self, tx: Transaction, kept: Mapping[str, Json]) -> None:
+        text = json.dumps(kept, ensure_ascii=False)
+        set_watermark(tx, WATERMARK, self._volume.place, text)
+
+
+@dataclass
+class _Holding:
+    """What becomes of new tools in one cycle, as audits are."""
+
+    frozen: str = ""
+    """Why no new tool comes into use; "" if they do."""
+    held: list[str] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+
+    def told(self, report: LearnReport) -> LearnReport:
+        """The report with it."""
+        frozen = self.frozen if self.held else ""
+        return replace(report, held=tuple(self.held), released=tuple(self.released), frozen=frozen)
 
 
 def teaches(trace: Trace) -> bool:

@@ -19,6 +19,7 @@ def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) 
     """
     volume = Volume(store, "user", user_id)
     served = result.side_exit is None and result.mode is Mode.CRYSTALLIZED
+    saved_usd = tool.mean_cost_usd - result.cost_usd
     outcome = Outcome.SERVED if served else Outcome.SIDE_EXIT
 
     def write(tx: Transaction) -> None:
@@ -28,8 +29,9 @@ def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) 
             outcome,
             user_id=user_id,
             trace_id=result.trace_id,
-            tokens_saved=tool.mean_tokens if served else 0,
-            cost_saved_micro=round(tool.mean_cost_usd * 1_000_000) if served else 0,
+            # A model may have tried in vain before: what that took is not saved.
+            tokens_saved=tool.mean_tokens - result.usage.total_tokens if served else 0,
+            cost_saved_micro=round(saved_usd * 1_000_000) if served else 0,
             detail=result.side_exit.reason[:500] if result.side_exit else "",
         )
 

@@ -38,7 +38,7 @@ class Envelope:
         if is_free(processor):
             yield wanted_usd
             return
-        got = min([wanted_usd, *(self._left(s) for s in self._scopes)])
+        got = self.available(wanted_usd)
         if got <= 0:
             # Asking for what is not there makes the economy name the scope and the way out.
             got = min(wanted_usd, 0.000001) or 0.000001
@@ -48,6 +48,10 @@ class Envelope:
         finally:
             await asyncio.shield(self._economy.settle(self._reservation, note=self._note))
             self._reservation = None
+
+    def available(self, wanted_usd: float) -> float:
+        """How much of ``wanted_usd`` a model could be given now."""
+        return min([wanted_usd, *(self._left(s) for s in self._scopes)])
 
     async def spend(self, usd: float) -> None:
         """Pay for one model call."""

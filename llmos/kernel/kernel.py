@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from llmos.kernel.economy import Economy
 from llmos.kernel.intents import Intents
 from llmos.kernel.journal import Journal
 from llmos.kernel.observe import Observer
-from llmos.kernel.permissions import Approver, Permissions
+from llmos.kernel.permissions import Approver, Permissions, for_reads
 from llmos.kernel.places import Places
 from llmos.kernel.runs import Runs
 from llmos.kernel.scheduler import Scheduler
@@ -98,9 +98,25 @@ class Kernel:
         return Watchdog(Bounds(config.run_wall_s, config.max_calls, config.max_repeats))
 
     def calls(
-        self, run_id: str, cwd: Path, now: datetime, watchdog: Watchdog, max_cost_usd: float
+        self,
+        run_id: str,
+        cwd: Path,
+        now: datetime,
+        watchdog: Watchdog,
+        max_cost_usd: float,
+        *,
+        looking: bool = False,
     ) -> RunCalls:
-        """The system calls of one run in ``cwd``."""
+        """The system calls of one run in ``cwd``.
+
+        Args:
+            run_id: The run.
+            cwd: Its working directory, resolved.
+            now: Its clock.
+            watchdog: Its own.
+            max_cost_usd: What it may cost.
+            looking: Nothing is written in it, so that nobody is asked about writes.
+        """
         config = self.config
         permissions = Permissions(
             allow=config.allow, ask=config.ask, deny=config.deny, cwd=cwd, home=self.store.home
@@ -108,7 +124,9 @@ class Kernel:
         info = RunInfo(
             run_id, cwd, now, Places.of(cwd), watchdog, permissions, max_cost_usd=max_cost_usd
         )
-        return RunCalls(self.machine, info)
+        approver = self.machine.approver
+        machine = replace(self.machine, approver=for_reads(approver)) if looking else self.machine
+        return RunCalls(machine, info)
 
     def close(self) -> None:
         """Release the home. Idempotent."""

@@ -105,6 +105,8 @@ class RunCalls:
         """Digest of every tool that was called."""
         self.warnings: list[str] = []
         """What cannot be undone, and why."""
+        self.refused: list[str] = []
+        """Names of tools that a processor called and was not let run."""
 
     @property
     def calls_left(self) -> int:
@@ -125,6 +127,7 @@ class RunCalls:
                     step = await self._perform(await self.admit(tool, arguments), None)
                     result = CallResult(step.observation, step.is_error, len(self.steps) - 1)
             except (UserError, PermissionDenied) as e:
+                self.refused += [tool] if isinstance(e, PermissionDenied) else []
                 result = CallResult(f"{e.message}. {e.hint}".strip(), is_error=True)
             self._run.watchdog.after_call(tool, arguments, result.observation)
             return result

@@ -54,7 +54,7 @@ def _refusals(trace: Trace, standing: int, situation: Situation) -> Iterator[str
     if not trace.verdict.good:
         yield f"its verdict is {trace.verdict.value}"
     if standing <= LOWEST_STANDING:
-        yield "its replays keep failing"
+        yield "its replays keep failing, or an audit of it differed"
     if trace.context_digest != situation.context_digest:
         yield "the model saw other earlier turns then"
     if trace.source.startswith(EXAMPLE):

@@ -34,6 +34,16 @@ class Replayed:
     """A write did not come back as recorded: this counts against the trace."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a replay would do, known by what can be checked before its first write."""
+
+    writes: tuple[Step, ...] = ()
+    """As recorded, in order; empty where all is done already, or it would stop."""
+    stopped: str = ""
+    """Why it would stop; "" if it would not before its first write."""
+
+
 class _Exit(Exception):
     """A guard failed."""
 
@@ -89,6 +99,19 @@ class Replay:
                 return self._side_exit(e)
         live = [self._live[i] for i in range(len(self._trace.steps))]
         return Replayed(answer(self._trace, live, self._renames))
+
+    async def foresee(self) -> Ahead:
+        """Make the reads and checks that come before the first write, and nothing else."""
+        try:
+            await self._admit()
+            if self._already_done():
+                await self._check_reads_after()
+                return Ahead()
+            self._check_state()
+            await self._read_early()
+        except _Exit as e:
+            return Ahead(stopped=e.reason)
+        return Ahead(tuple(s for s in self._trace.steps if s.effect.writes and not s.is_error))
 
     def _side_exit(self, e: _Exit) -> Replayed:
         open_steps = (i for i in range(len(self._trace.steps)) if i not in self._live)

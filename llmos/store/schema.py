@@ -336,3 +336,20 @@ usages = Table(
     Index("usages_by_trace", "trace_id"),
 )
 """Append-only: every time an artifact was used or compared, and how that came out."""
+
+audits = Table(
+    "audits",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("trace_id", String(26), ForeignKey("traces.id"), nullable=False, index=True),
+    Column("volume", String(8), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("kind", String(8), nullable=False),  # tool | trace
+    Column("subject", String(64), nullable=False),  # name of the tool, or id of the trace
+    Column("digest", String(64)),  # version of the tool
+    Column("outcome", String(16), nullable=False),  # agreed | disagreed | not_comparable
+    Column("detail", Text, nullable=False),
+    Index("audits_by_subject", "volume", "owner", "kind", "subject"),
+)
+"""Append-only: model runs made as a sample in place of free ones, and how they compare."""

@@ -1,6 +1,7 @@
 """The usage ledger: every time an artifact was used or compared, and how that came out.
 
-What is believed of a tool (whether it is promoted, what it saved) is counted from here.
+What is believed of a tool (whether it is promoted, what it saved) is counted from here. Audits have
+a record of their own, since traces are audited too.
 """
 
 from __future__ import annotations
@@ -31,9 +32,6 @@ class Outcome(StrEnum):
     AGREED = "agreed"
     """Compared with a model's run, touching nothing: the same."""
     DISAGREED = "disagreed"
-    AUDIT_AGREED = "audit_agreed"
-    """The model was let run in its place, as a sample: the same."""
-    AUDIT_DISAGREED = "audit_disagreed"
     WRONG = "wrong"
     """A check or a person said later that a use was wrong."""
     RIGHT = "right"

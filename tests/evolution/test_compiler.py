@@ -14,11 +14,12 @@ import pytest
 from llmos import Step, Trace, Verdict
 from llmos.evolution.compiler import WATERMARK, Compiler, own_way, teaches
 from llmos.evolution.ir import Program, call
+from llmos.evolution.prove import Proof
 from llmos.evolution.tool import LearntTool, Shelf
 from llmos.memory.traces import Traces
 from llmos.store import Store
 from llmos.values import ArtifactType, Effect, Footprint, Usage
-from llmos.volumes import Status, Volume, get_watermark
+from llmos.volumes import Status, Volume, get_watermark, set_watermark
 from tests.evolution.jobs import CLEAR, CLIMATE, DUTY, NOTE, ROOM, look, write
 from tests.evolution.office import Job, traces
 
@@ -414,3 +415,84 @@ def test_wrong_tries_and_looks_made_twice_are_no_part_of_the_way() -> None:
     assert own_way(replace(RUN, steps=(look, failed, UNDOABLE))) == (look, UNDOABLE)
     assert own_way(replace(RUN, steps=(look, UNDOABLE), prefix=1)) == (look, UNDOABLE)
     assert own_way(replace(RUN, steps=(look, look, UNDOABLE), prefix=1)) == (look, UNDOABLE)
+
+
+# --- what became of all tools ------------------------------------------------------------------
+
+
+def proof_of(volume: Volume, name: str) -> Proof:
+    return LearntTool.of(volume.get(TOOL, name)).proof
+
+
+async def a_failed_tool(store: Store, volume: Volume) -> str:
+    """A tool of which one run was wrong; its name."""
+    *given_, one = traces(NOTE, 1, 5)
+    await remember(store, given_)
+    (name,) = another(store).learn().created
+    source = f"tool:{LearntTool.of(volume.get(TOOL, name)).label}"
+    wrong = replace(one, id="", verdict=Verdict.REFUTED, source=source)
+    await Traces(store).learn([wrong], "alice", None)
+    another(store).learn()
+    return name
+
+
+async def test_after_a_tool_failed_a_new_one_is_served_when_a_later_run_agreed(
+    store: Store, volume: Volume
+) -> None:
+    failed = await a_failed_tool(store, volume)
+    assert (proof_of(volume, failed).disagreed, proof_of(volume, failed).peers) == (1, (0, 0))
+    *given_, later = traces(CLEAR, 3, 6)
+    await remember(store, given_)
+    (name,) = another(store).learn().created
+    proof = proof_of(volume, name)
+    assert proof.peers == (0, 1)
+    goal = later.goal
+
+    def refusals() -> list[str | None]:
+        tools = {"shelf.find": "", "shelf.remove": ""}
+        found = [r for r in Shelf([volume]).readings(goal) if r.tool.name == name]
+        return [r.refusal(tools, 0.01) for r in found]
+
+    assert refusals()
+    assert all("over the error budget" in str(why) for why in refusals())
+    await remember(store, [later])
+    another(store).learn()
+    assert proof_of(volume, name).agreed == 1
+    assert refusals() == [None]
+
+
+async def test_a_tool_counts_once_and_never_for_itself(store: Store, volume: Volume) -> None:
+    given_ = traces(CLEAR, 3, 8)
+    await remember(store, given_[:4])
+    (name,) = another(store).learn().created
+    for trace in given_[4:]:
+        await remember(store, [trace])
+        another(store).learn()
+    assert proof_of(volume, name).agreed == 4
+    assert proof_of(volume, name).peers == (0, 0)
+    assert watermark(store, volume)["tried"] == {name: True}
+    await remember(store, traces(NOTE, 1, 3))
+    (other,) = another(store).learn().created
+    assert proof_of(volume, other).peers == (1, 0)
+
+
+async def test_a_tool_that_once_failed_is_counted_as_such_whatever_it_does_later(
+    store: Store, volume: Volume
+) -> None:
+    name = await a_failed_tool(store, volume)
+    await remember(store, traces(NOTE, 8, 6))
+    another(store).learn()
+    assert proof_of(volume, name).agreed > 0
+    assert watermark(store, volume)["tried"][name] is False
+
+
+async def test_a_home_that_never_counted_tools_begins_to(store: Store, volume: Volume) -> None:
+    await remember(store, traces(NOTE, 1, 4))
+    another(store).learn()
+    kept = watermark(store, volume)
+    for new in ("tried", "settled", "held"):
+        del kept[new]
+    store.write(lambda tx: set_watermark(tx, WATERMARK, volume.place, json.dumps(kept)))
+    await remember(store, traces(CLEAR, 3, 4))
+    assert len(another(store).learn().created) == 1
+    assert watermark(store, volume)["tried"] == {}

@@ -67,6 +67,8 @@ class Plan:
     """Those of the calls that change something: admitted, not made."""
     answer: str
     """What the program would say; empty where it is told from what was done."""
+    whole: bool = True
+    """Whether these are all calls; others may depend on what a write returns."""
 
 
 class ToolRun:
@@ -151,7 +153,8 @@ class ToolRun:
             budget = self._task.error_budget * EXTERNAL_SHARE
             if tool.proof.agreed < 1 or tool.proof.risk > budget:
                 raise Stop("it writes to the outside, and not enough runs have agreed with it")
-        return Plan(reading, tuple(made), tuple(writes), str(self._places.absolute(answer)))
+        told = str(self._places.absolute(answer))
+        return Plan(reading, tuple(made), tuple(writes), told, whole=not later)
 
     def _check_target(self, tool: LearntTool, request: Request, writes: Sequence[Admitted]) -> None:
         """Stop before a file is replaced where every run made a new one, and the other way."""

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,8 @@ async def _scene(options: Options, settings: LLMOSConfig, folder: Path) -> Async
 
 def _live(options: Options, settings: LLMOSConfig, folder: Path) -> Scene:
     processor, approver = make_processor(settings), options.approver or reject_all
-    llmos = LLMOS(folder / "home", processor=processor, config=settings, approver=approver)
+    config = unaudited(settings)
+    llmos = LLMOS(folder / "home", processor=processor, config=config, approver=approver)
     return Scene(
         folder,
         llmos,
@@ -100,7 +101,7 @@ def _recorded(options: Options, settings: LLMOSConfig, folder: Path) -> Scene:
         raise IntegrityError("the package has no recordings", "install it again, or say --live")
     home, approver = folder / "home", own_calls_only(recordings)
     # The user's own rules and budget are for their own work; the sandbox is the machine's.
-    config = LLMOSConfig(sandbox=settings.sandbox)
+    config = unaudited(LLMOSConfig(sandbox=settings.sandbox))
     played = player(recordings)
     return Scene(
         folder,
@@ -117,7 +118,13 @@ def _recorded(options: Options, settings: LLMOSConfig, folder: Path) -> Scene:
 
 def _teaching(folder: Path) -> LLMOS:
     # Lessons need nobody's rules or approval: they write files in folders of their own.
-    return LLMOS(folder / "home", processor=teacher(FAMILIES), config=LLMOSConfig())
+    config = unaudited(LLMOSConfig())
+    return LLMOS(folder / "home", processor=teacher(FAMILIES), config=config)
+
+
+def unaudited(config: LLMOSConfig) -> LLMOSConfig:
+    """The settings without audits: what is shown must not depend on chance."""
+    return replace(config, audit_rate=0.0, audit_rate_external=0.0)
 
 
 def _no_sandbox(settings: LLMOSConfig) -> str | None:
