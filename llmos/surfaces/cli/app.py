@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from llmos.surfaces.cli.commands import (
+    audits,
     budget,
     config,
     demo,
@@ -37,6 +38,7 @@ class _InOrder(TyperGroup):
             "learn",
             "sleep",
             "tools",
+            "audits",
             "traces",
             "feedback",
             "undo",
@@ -96,6 +98,7 @@ app.command("explain")(goals.explain)
 app.command("learn")(learn.learn)
 app.command("sleep")(sleep.sleep)
 app.add_typer(tools.app, name="tools")
+app.add_typer(audits.app, name="audits")
 app.add_typer(traces.app, name="traces")
 app.command("feedback")(verdicts.feedback)
 app.command("undo")(verdicts.undo)

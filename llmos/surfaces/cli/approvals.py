@@ -8,7 +8,13 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from llmos.kernel.permissions import Approval, ApprovalRequest, Permissions
+from llmos.kernel.permissions import (
+    Approval,
+    ApprovalRequest,
+    Approver,
+    Permissions,
+    for_reads,
+)
 from llmos.replay.preview import brief
 from llmos.surfaces.cli.keys import INTERRUPT, asker
 from llmos.surfaces.cli.output import one_line, printable
@@ -90,16 +96,9 @@ def at_terminal(home: Path, progress: Progress, *, yes: bool) -> Approvals:
     return Approvals(home, progress, ask, yes=yes)
 
 
-def for_reads(home: Path) -> Callable[[ApprovalRequest], Awaitable[Approval]]:
+def looking_ahead(home: Path) -> Approver:
     """Approvals of a look ahead: reads are asked for like any, writes are not made at all."""
-    at_all = at_terminal(home, Progress(silent=True), yes=False)
-
-    async def decide(request: ApprovalRequest) -> Approval:
-        if request.tool.effect.writes:
-            return Approval("approve", "it is not made")
-        return await at_all(request)
-
-    return decide
+    return for_reads(at_terminal(home, Progress(silent=True), yes=False))
 
 
 def remedy(request: ApprovalRequest) -> str:

@@ -107,7 +107,7 @@ def explain(
     as_json: JsonFlag = False,
 ) -> None:
     """Tell how GOAL would be done and why, without doing it."""
-    from llmos.surfaces.cli.approvals import for_reads
+    from llmos.surfaces.cli.approvals import looking_ahead
     from llmos.surfaces.cli.goal_text import read_goal
     from llmos.surfaces.cli.opening import with_os, working_directory
     from llmos.surfaces.cli.output import print_json
@@ -124,4 +124,4 @@ def explain(
         else:
             show_explained(told, diff=diff)
 
-    with_os(asked, work, approver=for_reads(asked.folder))
+    with_os(asked, work, approver=looking_ahead(asked.folder))

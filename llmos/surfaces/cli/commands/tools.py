@@ -44,7 +44,7 @@ def list_tools(
     """List the tools, the last changed first."""
     from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json
-    from llmos.surfaces.cli.views.tools import print_rows, rows_of
+    from llmos.surfaces.cli.views.tools import print_claim, print_rows, rows_of
 
     async def work(os: LLMOS) -> None:
         rows = rows_of(os, every, limit)
@@ -52,6 +52,8 @@ def list_tools(
             print_json(rows)
         else:
             print_rows(rows)
+            if rows:
+                print_claim(os)
 
     with_os(globals_of(ctx), work)
 
@@ -190,6 +192,16 @@ def _change(
             print_state(volume, after, changed=before != after)
 
     with_os(globals_of(ctx), work)
+
+
+@app.command("activate")
+def activate(ctx: typer.Context, name: Name, why: Why = "", as_json: JsonFlag = False) -> None:
+    """Put a suspended or waiting tool in use, as it is."""
+    from functools import partial
+
+    from llmos.volumes import Status
+
+    _change(ctx, name, lambda v: partial(v.set_status, status=Status.ACTIVE), why, as_json)
 
 
 @app.command("run")

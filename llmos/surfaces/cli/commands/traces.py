@@ -43,14 +43,15 @@ def list_runs(ctx: typer.Context, limit: Limit = 20, as_json: JsonFlag = False) 
 def show(ctx: typer.Context, run: Run, as_json: JsonFlag = False) -> None:
     """Show one run with its steps, as YAML."""
     from llmos.surfaces.cli.opening import find_run, with_os
-    from llmos.surfaces.cli.output import print_json
+    from llmos.surfaces.cli.output import print_json, to_json
     from llmos.surfaces.cli.views.traces import print_run
 
     async def work(os: LLMOS) -> None:
         trace = find_run(os, run)
+        audit = os.kernel.get_audit(trace.id)
         if as_json:
-            print_json(trace)
+            print_json(to_json(trace) | {"audit": to_json(audit)})
         else:
-            print_run(trace)
+            print_run(trace, audit)
 
     with_os(globals_of(ctx), work)

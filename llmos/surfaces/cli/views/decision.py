@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmos.evolution.audits import AuditStats
 from llmos.replay.preview import PlannedWrite, Preview
 from llmos.replay.world import World
 from llmos.surfaces.cli.output import out, printable, short, to_json
@@ -31,6 +32,8 @@ class Explained:
     """A learned tool that would do it."""
     foresight: Foresight | None = None
     """What that tool would write, where it was let read."""
+    audits: AuditStats | None = None
+    """What audits say of that tool, or of all free runs where a trace would be followed."""
 
     def as_dict(self) -> dict[str, Json]:
         """The explanation as JSON."""
@@ -49,6 +52,7 @@ class Explained:
             "preview": to_json(self.preview),
             "tool": self.tool.as_dict() if self.tool else None,
             "foresight": told,
+            "audits": self.audits.as_dict() if self.audits else None,
         }
 
 
@@ -65,7 +69,9 @@ def explained(os: LLMOS, goal: str, mode: str, cwd: Path, turns: Sequence[Turn] 
     decision, trace = os.explain(goal, mode, cwd=cwd, turns=turns)
     free = decision.mode is Mode.FOLLOWER and trace is not None
     preview = os.kernel.preview(trace, cwd) if free and trace else None
-    return Explained(decision, preview, served_by(os, goal, decision))
+    tool = served_by(os, goal, decision)
+    audits = os.kernel.get_audits(tool.tool.name if tool else None) if free or tool else None
+    return Explained(decision, preview, tool, audits=audits)
 
 
 async def foreseen(os: LLMOS, told: Explained, goal: str, cwd: Path) -> Explained:
@@ -117,6 +123,8 @@ def show_explained(told: Explained, *, diff: bool) -> None:
         show_served(console, told.tool)
     elif decision.source is not None:
         console.print(f"trace {short(decision.source)}", style="dim")
+    if told.audits is not None:
+        _show_audits(console, told.audits, decision.audit_rate)
     if decision.refused:
         console.print("\nlooked at and refused", style="bold")
         for refused in decision.refused:
@@ -129,6 +137,14 @@ def show_explained(told: Explained, *, diff: bool) -> None:
         show_foresight(console, told.foresight)
     elif diff:
         _show_writes(console, told.preview)
+
+
+def _show_audits(console: Console, audits: AuditStats, rate: float) -> None:
+    console.print("\naudits", style="bold")
+    console.print(f"  {audits}")
+    if rate:
+        told = f"  by chance, in {100 * rate:g} % of such runs, a model does it and is compared"
+        console.print(told, style="dim")
 
 
 def _show_guards(console: Console, preview: Preview) -> None:

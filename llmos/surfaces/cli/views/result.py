@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llmos.surfaces.cli.output import dollars, duration, err, print_answer, printable, short
-from llmos.values import Mode, RunResult, Verdict
+from llmos.surfaces.cli.views.audits import audit_line
+from llmos.values import AuditOutcome, Mode, RunResult, Verdict
 
 
 def show_notes(told: Sequence[tuple[str, str]]) -> None:
@@ -40,6 +41,9 @@ def notes(result: RunResult) -> Iterator[tuple[str, str]]:
         done = f"after {_steps(len(stopped.committed))}" if stopped.committed else "at once"
         then = "; the model went on" if result.mode is Mode.MIXED else ""
         yield "yellow", f"! the replay stopped {done}{then}: {stopped.reason}"
+    if result.audit is not None:
+        differs = result.audit.outcome is AuditOutcome.DISAGREED
+        yield "yellow" if differs else "dim", audit_line(result.audit)
     for warning in result.warnings:
         yield "yellow", f"! {warning}"
     if not result.success:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmos.evolution.compiler import LearnReport
 from llmos.evolution.tool import LearntTool
-from llmos.surfaces.cli.output import duration, one_line, out, print_table
+from llmos.surfaces.cli.output import duration, one_line, out, print_table, printable
 from llmos.values import ArtifactType, Json
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def show_night(night: Night, limit: int) -> None:
         console.print("\nretired: later runs contradict them", style="bold")
         for name in report.retired:
             console.print(f"  {one_line(name)}", style="yellow")
+    _show_held(report)
     if night.unlearnt:
         _show_unlearnt(night.unlearnt, limit)
     console.print(f"\n{duration(report.seconds)} · {TOKENS} tokens", style="dim")
@@ -75,8 +76,22 @@ def _looked_at(report: LearnReport) -> str:
     if report.traces:
         runs = "1 new run" if report.traces == 1 else f"{report.traces:,} new runs"
         return f"learnt from {runs}"
-    made = report.created or report.evolved or report.retired
+    made = report.created or report.evolved or report.retired or report.released
     return "no new runs, but what is known of old ones has changed" if made else "nothing new"
+
+
+def _show_held(report: LearnReport) -> None:
+    console = out()
+    if report.held:
+        console.print("\nlearnt, but not in use: audits differ too often", style="bold")
+        for name in report.held:
+            console.print(f"  {one_line(name)}", style="yellow")
+        console.print(f"  {printable(report.frozen)}", style="dim")
+        console.print("  look at them: llmos audits; then: llmos audits lift", style="dim")
+    if report.released:
+        console.print("\nin use now: audits no longer differ too often", style="bold")
+        for name in report.released:
+            console.print(f"  {one_line(name)}", style="green")
 
 
 def _made(what: str, night: Night, names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmos.evolution.anatomy import Place, hidden_guards, places, tool_name
+from llmos.evolution.audits import AuditStats
 from llmos.evolution.payback import Payback
 from llmos.evolution.tool import LearntTool
 from llmos.surfaces.cli.output import (
@@ -38,6 +39,7 @@ class Sheet:
     tool: LearntTool
     usage: UsageStats
     payback: Payback
+    audits: AuditStats
 
     @classmethod
     def of(cls, os: LLMOS, name: str) -> Sheet:
@@ -53,7 +55,7 @@ class Sheet:
         assert artifact is not None  # it has a version
         tool = LearntTool.of(version)
         usage, account = os.kernel.get_usage(artifact), os.kernel.get_payback(artifact, tool)
-        return cls(artifact, version, tool, usage, account)
+        return cls(artifact, version, tool, usage, account, os.kernel.get_audits(name))
 
     @property
     def places(self) -> list[Place]:
@@ -80,6 +82,7 @@ class Sheet:
             "hidden_guards": to_json(hidden_guards(tool.program)),
             "optimized": tool.optimized.as_json(),
             "usage": to_json(self.usage) | {"uses": self.usage.uses},
+            "audits": self.audits.as_dict(),
             "payback": to_json(self.payback) | {"savings_are": "a counterfactual estimate"},
         }
 
@@ -102,6 +105,7 @@ def print_sheet(sheet: Sheet) -> None:
     show_places(console, sheet.places, hidden_guards(tool.program))
     _print_lineage(sheet.version.lineage)
     _print_uses(sheet.usage)
+    print_audits(sheet.audits)
     _print_account(sheet.payback)
 
 
@@ -120,11 +124,19 @@ def _print_proof(tool: LearntTool) -> None:
         (str(proof.runs), "runs that it reproduces, all that it was learnt from"),
         (str(proof.agreed), "later runs that it had said before seeing them"),
         (str(proof.disagreed), "later runs that it had said wrongly"),
+        *_peers(tool),
         (f"{proof.risk:.4f}", "risk that the next run is wrong, if all candidates agree"),
         *((str(n), f"runs that made: {_way(tool, way)}") for way, n in proof.ways.items()),
         *_seen(tool),
     ]
     print_table((">COUNT", "OF"), rows)
+
+
+def _peers(tool: LearntTool) -> Iterator[tuple[str, str]]:
+    exact, other = tool.proof.peers
+    if exact or other:
+        yield str(exact), "other tools that all later runs agreed with, when this was proven"
+        yield str(other), "other tools that a later run contradicted"
 
 
 def _way(tool: LearntTool, way: Sequence[str]) -> str:
@@ -179,6 +191,17 @@ def _print_uses(usage: UsageStats) -> None:
     console.print(f"  {' · '.join(told)}")
     users = "1 user" if usage.users == 1 else f"{usage.users} users"
     console.print(f"  {users}, last {moment(usage.last_used)}", style="dim")
+
+
+def print_audits(audits: AuditStats) -> None:
+    """Print what audits say, in words, or that there are none."""
+    console = out()
+    console.print("\naudits: a model did it instead, as a sample", style="bold")
+    console.print(f"  {audits}")
+    if audits.not_comparable:
+        count = audits.not_comparable
+        told = "1 more says" if count == 1 else f"{count} more say"
+        console.print(f"  {told} nothing: it could not be compared", style="dim")
 
 
 _OUTCOMES = {

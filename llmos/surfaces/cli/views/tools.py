@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmos.errors import IntegrityError, UserError
 from llmos.evolution.tool import LearntTool
-from llmos.surfaces.cli.output import one_line, print_table
+from llmos.surfaces.cli.output import err, one_line, print_table, printable
 from llmos.values import ArtifactType, Json
 from llmos.volumes import Artifact, Status
 
@@ -28,7 +28,8 @@ def usable(os: LLMOS, name: str) -> LearntTool:
     if version.status is not Status.ACTIVE:
         hints = {
             Status.ARCHIVED: f"take it back: llmos tools restore {name}",
-            Status.QUARANTINED: f"see why, and go to another version: llmos tools history {name}",
+            Status.QUARANTINED: f"see why: llmos tools history {name}; right all the same? "
+            f"llmos tools activate {name}",
         }
         hint = hints.get(version.status, f"see llmos tools history {name}")
         raise UserError(f"the tool {name!r} is {version.status.value}", hint)
@@ -61,6 +62,7 @@ def _row(os: LLMOS, artifact: Artifact) -> dict[str, Json]:
         "risk": None,
         "uses": usage.uses,
         "tokens_saved": None,
+        "audits": os.kernel.get_audits(artifact.name).as_dict(),
     }
     try:
         version = os.kernel.get_user_volume().get(ArtifactType.TOOL, artifact.name)
@@ -85,6 +87,16 @@ def print_rows(rows: Sequence[dict[str, Json]]) -> None:
         "GOAL",
     )
     print_table(header, [_cells(row) for row in rows])
+
+
+def print_claim(os: LLMOS) -> None:
+    """Print what audits say of all free runs, and whether new tools are held back for it."""
+    console = err()
+    console.print(f"\nfree runs: {os.kernel.get_audits()}", style="dim")
+    frozen = os.kernel.get_freeze()
+    if frozen is not None:
+        console.print(f"! no new tool comes into use: {printable(frozen)}", style="yellow")
+        console.print("  look at them, then say: llmos audits lift", style="dim")
 
 
 def _cells(row: dict[str, Json]) -> tuple[str, ...]:

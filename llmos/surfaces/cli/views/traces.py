@@ -16,7 +16,8 @@ from llmos.surfaces.cli.output import (
     to_json,
     when,
 )
-from llmos.values import Json, Step, Trace
+from llmos.surfaces.cli.views.audits import audit_line
+from llmos.values import Audit, Json, Step, Trace
 
 if TYPE_CHECKING:
     from yaml import Node, SafeDumper
@@ -49,8 +50,13 @@ def print_runs(runs: Sequence[Trace]) -> None:
     print_table(("RUN", "WHEN", "MODE", "VERDICT", ">TOKENS", ">COST", "GOAL"), rows)
 
 
-def print_run(trace: Trace) -> None:
-    """Print a run as YAML: the numbers first, then what was done."""
+def print_run(trace: Trace, audit: Audit | None = None) -> None:
+    """Print a run as YAML: the numbers first, then what was done.
+
+    Args:
+        trace: The run.
+        audit: How it compares with a free run, where it was drawn for that.
+    """
     told: dict[str, Any] = {
         "run": trace.id,
         "goal": trace.goal,
@@ -63,6 +69,7 @@ def print_run(trace: Trace) -> None:
         "quarantined": trace.quarantined or None,
         "error": trace.error,
         "check": trace.check,
+        "audit": audit_line(audit) if audit is not None else None,
         "tokens": trace.usage.total_tokens,
         "cost": dollars(trace.cost_usd),
         "time": duration(trace.duration_s),
