@@ -25,7 +25,8 @@ from claude_agent_sdk import (
 
 from llmos.cortex.processors.claude_options import MAX_RESULT, cli_options
 from llmos.cortex.processors.claude_result import Bill, done_of, one_line
-from llmos.cortex.processors.prompts import clip, system_prompt, user_message
+from llmos.cortex.processors.prompts import system_prompt, user_message
+from llmos.kernel.fence import clip
 from llmos.values import (
     Context,
     Done,

@@ -15,7 +15,8 @@ from llmos.cortex.processors.local_engine import (
     EngineError,
 )
 from llmos.cortex.processors.local_grammar import Answer, Call, offered, parse, reply_schema
-from llmos.cortex.processors.prompts import clip, user_message
+from llmos.cortex.processors.prompts import user_message
+from llmos.kernel.fence import clip
 from llmos.values import (
     Context,
     Done,

@@ -6,10 +6,10 @@ fenced as data: the fence is named by a digest of its content, so the content ca
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
+from llmos.kernel.fence import clip, fence
 from llmos.values import Context, Json, Step, ToolSpec, Trace, Turn
 
 MAX_OBSERVATION = 4_000
@@ -63,21 +63,6 @@ def user_message(goal: str, context: Context) -> str:
     ]
     told = [part for part in parts if part]
     return "\n\n".join([*told, f"The goal: {goal}"]) if told else goal
-
-
-def fence(text: str) -> str:
-    """Enclose ``text`` in marks that it cannot itself contain."""
-    name = "data-" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
-    return f"<{name}>\n{text}\n</{name}>"
-
-
-def clip(text: str, limit: int) -> str:
-    """``text``, or its beginning and end with a note of how much was left out between."""
-    if len(text) <= limit:
-        return text
-    head, tail = limit * 2 // 3, limit - limit * 2 // 3
-    left_out = len(text) - head - tail
-    return f"{text[:head]}\n[… {left_out} characters left out …]\n{text[len(text) - tail :]}"
 
 
 def as_text(value: Json) -> str:

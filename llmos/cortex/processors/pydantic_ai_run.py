@@ -33,7 +33,8 @@ from pydantic_ai.tools import ToolDefinition
 
 from llmos.cortex.processors.claude_result import one_line, wire_names
 from llmos.cortex.processors.pricing import FREE, Cost, cost_usd, unaffordable
-from llmos.cortex.processors.prompts import clip, system_prompt, user_message
+from llmos.cortex.processors.prompts import system_prompt, user_message
+from llmos.kernel.fence import clip
 from llmos.values import (
     Context,
     Done,

@@ -6,7 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmos.cortex.processors.prompts import clip, fence, system_prompt, user_message
+from llmos.cortex.processors.prompts import system_prompt, user_message
+from llmos.kernel.fence import clip, fence
 from llmos.values import Step, Trace, Turn
 from tests.cortex.processors.conformance import context
 from tests.support.fake_syscalls import TOOLS
