@@ -31,6 +31,10 @@ What became of a user's own tools is counted on top of it: `Proof.peers`.
 """
 
 
+OTHERS = (7, 3)
+"""Starting point of π for a program that rests on what somebody proposed."""
+
+
 @dataclass(frozen=True)
 class Proof:
     """The evidence of one tool."""
@@ -55,11 +59,13 @@ class Proof:
     """For each write, whether the files that it changed were ``absent`` or ``present`` before."""
     peers: tuple[int, int] = (0, 0)
     """Other tools that were put to the test when this was proven: exact ones, and others."""
+    prior: tuple[float, float] = UNANIMOUS
+    """Starting point of π (Beta)."""
 
     @property
     def risk(self) -> float:
         """Chance that the next run is wrong, given that all candidates agree on it."""
-        good, bad = (start + met for start, met in zip(UNANIMOUS, self.peers, strict=True))
+        good, bad = (start + met for start, met in zip(self.prior, self.peers, strict=True))
         exact = good / (good + bad + self.disagreed)
         n = self.agreed
         return ((1 - exact) / ((n + 1) * (n + 2))) / (exact + (1 - exact) / (n + 1))
@@ -132,6 +138,7 @@ class Proof:
             "together": [[list(way), dict(t)] for way, t in self.together],
             "repeats": [list(pair) for pair in self.repeats],
             "targets": dict(self.targets),
+            "prior": list(self.prior),
             "ways": [[list(way), n] for way, n in sorted(self.ways.items())],
             "peers": list(self.peers),
         }
@@ -151,6 +158,7 @@ class Proof:
             {tuple(way): n for way, n in data["ways"]},
             data["targets"],
             (exact, other),
+            tuple(data.get("prior", UNANIMOUS)),
         )
 
 
@@ -161,6 +169,7 @@ def prove(
     agreed: int = 0,
     disagreed: int = 0,
     peers: tuple[int, int] = (0, 0),
+    prior: tuple[float, float] = UNANIMOUS,
 ) -> Proof:
     """Look at what the traces of a tool hold.
 
@@ -170,6 +179,7 @@ def prove(
         agreed: Later runs that did what the program said.
         disagreed: Those that did not.
         peers: Other tools that were put to the test: exact ones, and others.
+        prior: Starting point of π (Beta).
 
     Raises:
         Stop: The program does not reproduce one of them.
@@ -198,6 +208,7 @@ def prove(
         Counter(made),
         _targets(program, examples),
         peers,
+        prior,
     )
 
 
