@@ -150,6 +150,9 @@ class LLMOS:
             user_id=self.user_id,
             clock=self._clock,
             compiler=self._need_compiler(),
+            processor=self._need_processor,
+            team_id=self.team_id,
+            cwd=self.cwd,
         )
 
     @property

@@ -18,16 +18,19 @@ from llmos.evolution.audits import (
 )
 from llmos.evolution.compiler import Compiler, LearnReport
 from llmos.evolution.payback import Payback, payback
+from llmos.evolution.propose import Model
+from llmos.evolution.propose import propose as propose_more
 from llmos.evolution.tool import LearntTool
 from llmos.kernel.bus import Subscription
 from llmos.kernel.economy import Economy
+from llmos.kernel.envelope import Envelope
 from llmos.kernel.intents import Intent
 from llmos.kernel.kernel import Kernel
 from llmos.memory.traces import Traces
 from llmos.observability import FeedEntry, ObservabilityHub
 from llmos.replay.preview import Preview, preview
-from llmos.store import EventRow
-from llmos.values import Audit, Clock, Json, Trace, utc_now
+from llmos.store import EventRow, new_id
+from llmos.values import Audit, Clock, Json, Processor, Trace, utc_now
 from llmos.volumes import Artifact, UsageStats, Volume, usage_stats
 
 
@@ -40,6 +43,9 @@ class CognitiveKernel:
         user_id: Who asks.
         clock: The clock that the kernel was opened with.
         compiler: Makes tools of the user's traces.
+        processor: Makes or returns the model, or raises `NeedsProcessor`.
+        team_id: The user's team, whose budget is asked too.
+        cwd: The working directory.
     """
 
     def __init__(
@@ -50,10 +56,17 @@ class CognitiveKernel:
         user_id: str,
         clock: Clock = utc_now,
         compiler: Compiler,
+        processor: Callable[[], Processor],
+        team_id: str | None = None,
+        cwd: Path | None = None,
     ) -> None:
         self._kernel = kernel
         self._user_id = user_id
         self._compiler = compiler
+        self._processor = processor
+        self._team_id = team_id
+        self._cwd = cwd or Path.cwd()
+        self._clock = clock
         self.traces = traces
         """The stored runs."""
         self.hub = ObservabilityHub(kernel.store, user_id=user_id, clock=clock)
@@ -99,24 +112,50 @@ class CognitiveKernel:
         cron_level: str = "user",
         owner_id: str | None = None,
         *,
+        propose: bool = False,
         progress: Callable[[str], None] = lambda told: None,
+        asking: Callable[[str], None] = lambda told: None,
     ) -> LearnReport:
         """Learn from what is new, now: recurring traces become proven tools.
+
+        What is learnt is stored before a model is asked, and stays whatever that answers.
 
         Args:
             cron_level: ``user``: only a user's own traces are worked through for now.
             owner_id: Whose; the user of this object.
+            propose: Ask the model for what was not found; all of it may cost ``max_cost_usd``.
             progress: Told the goal that is being looked at.
+            asking: Told what the model is asked about.
 
         Raises:
             UserError: There is no such level.
+            NeedsProcessor: The model is to be asked and there is none; nothing was begun.
             PermissionDenied: The traces are another user's.
         """
         if cron_level != "user":
             raise UserError(f"there is no cron of level {cron_level!r}", "use 'user'")
         if owner_id not in (None, self._user_id):
             raise PermissionDenied(f"the traces of {owner_id!r} are not yours")
-        return await asyncio.to_thread(self._compiler.learn, progress)
+        processor = self._processor() if propose else None
+        report = await asyncio.to_thread(self._compiler.learn, progress)
+        if processor is None:
+            return report
+        return await self._propose(processor, report, asking)
+
+    async def _propose(
+        self, processor: Processor, report: LearnReport, asking: Callable[[str], None]
+    ) -> LearnReport:
+        team = [f"team:{self._team_id}"] if self._team_id else []
+        scopes = ["system", *team, f"user:{self._user_id}"]
+        envelope = Envelope(self.economy, scopes, new_id(), "llmos sleep --propose")
+        return await propose_more(
+            self._compiler,
+            Model(processor, envelope, self._clock(), self._cwd),
+            report,
+            max_cost_usd=self._kernel.config.max_cost_usd,
+            seconds=self._kernel.config.learn_seconds,
+            asking=asking,
+        )
 
     def get_user_volume(self, user_id: str | None = None) -> Volume:
         """The user's volume.

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llmos.evolution.ir import Paging
+from llmos.evolution.ir import Expr, Paging
 from llmos.evolution.runtime import union
 from llmos.values import Json, Step
 
@@ -29,6 +29,8 @@ class ToolHabits:
     """How a tool is asked for more."""
     meanings: tuple[Mapping[str, Json], ...] = ()
     """What words of goals stood for in tools that are proven: other goals mean the same by them."""
+    hints: tuple[tuple[str, Expr], ...] = ()
+    """Proposed expressions by place (``tool.argument``), for values that nothing else explains."""
 
 
 _DIFFERENT = 3

@@ -9,30 +9,38 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from llmos.errors import IntegrityError
 from llmos.evolution.audits import freeze
-from llmos.evolution.emit import allowed_tools, emit, function_name, parameter_names
-from llmos.evolution.family import Family
+from llmos.evolution.contents import content_of, note_of
 from llmos.evolution.learner import Learner
-from llmos.evolution.optimize import optimized
-from llmos.evolution.prove import Proof
 from llmos.evolution.settle import release, settle
-from llmos.evolution.state import family_json, learner_from, rest_json, trace_ids
+from llmos.evolution.state import learner_from, rest_json, trace_ids
 from llmos.evolution.tool import TOOL
 from llmos.kernel.places import Places
 from llmos.memory.traces import REPLAY, Scope, Traces
 from llmos.replay.eligible import EXAMPLE
 from llmos.store import Store, Transaction
-from llmos.values import ArtifactType, Effect, Json, Step, Trace, Verdict
-from llmos.volumes import Status, Volume, get_watermark, set_watermark
+from llmos.values import ArtifactType, EventType, Json, Step, Trace, Usage, Verdict
+from llmos.volumes import Status, Volume, get_watermark, set_watermark, usage_stats
 
 _log = logging.getLogger(__name__)
 
 WATERMARK = "trace-compiler"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a model proposed, and what became of it."""
+
+    about: str
+    """For people: what it was asked."""
+    accepted: bool
+    told: str
+    """What is so now, or why it was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,15 @@ class LearnReport:
     unlearnt: tuple[tuple[str, int, str], ...] = ()
     """Goals that there is no tool for: (wording, runs, why)."""
     seconds: float = 0.0
+    proposals: tuple[Proposal, ...] = ()
+    """What a model was asked for, in the order of asking."""
+    proposer: str = ""
+    """The processor and model that was asked; ``""`` where none was."""
+    usage: Usage = field(default_factory=Usage)
+    """Tokens of the model that was asked."""
+    cost_usd: float = 0.0
+    stopped: str = ""
+    """Why no more was asked, where that was not because all had been."""
 
     def as_dict(self) -> dict[str, Json]:
         """The report as JSON."""
@@ -66,6 +83,11 @@ class LearnReport:
             "frozen": self.frozen,
             "unlearnt": [{"goal": g, "runs": n, "reason": why} for g, n, why in self.unlearnt],
             "seconds": round(self.seconds, 3),
+            "proposals": [asdict(p) for p in self.proposals],
+            "proposer": self.proposer,
+            "tokens": self.usage.total_tokens,
+            "cost_usd": self.cost_usd,
+            "stopped": self.stopped,
         }
 
 
@@ -119,11 +141,7 @@ class Compiler:
             idle = self._without_news(rest) if rest and self._held else LearnReport(0)
             return replace(idle, seconds=time.perf_counter() - began)
         learner = self._current(since, rest)
-        learner.taken = {
-            a.name
-            for a in self._volume.list_artifacts(ArtifactType.TOOL, limit=100_000)
-            if a.name not in learner.families
-        }
+        learner.taken = self._taken(learner)
         fresh = self._take(learner, ids)
         learner.learn(progress)
         report = self._put(learner, upto)
@@ -140,7 +158,45 @@ class Compiler:
         seconds = time.perf_counter() - began
         return replace(report, traces=fresh, unlearnt=unlearnt, seconds=seconds)
 
+    def known(self) -> Learner | None:
+        """What is known by now, for `keep`; None where nothing was ever learnt."""
+        since, rest = self._stored()
+        if rest is None:
+            return None
+        self._learner = None  # what is given away here may be changed and never kept
+        learner = self._current(since, rest)
+        self._at = since
+        learner.taken = self._taken(learner)
+        return learner
+
+    def unused(self, name: str) -> bool:
+        """Whether a tool has never been set to work, and nobody has said which version counts."""
+        tool = self._volume.find(ArtifactType.TOOL, name)
+        if tool is None:
+            return True
+        if tool.pinned or tool.status is not Status.ACTIVE:
+            return False
+        return self._store.read(lambda c: usage_stats(c, tool)).uses == 0
+
+    def keep(self, learner: Learner, proposals: Sequence[Proposal], by: str) -> LearnReport:
+        """Store what a model was asked and what came of it.
+
+        Args:
+            learner: What `known` gave, changed since.
+            proposals: What was proposed.
+            by: The processor and model.
+
+        Raises:
+            Overtaken: More has been learnt meanwhile; nothing is stored.
+        """
+        return self._put(learner, self._at, proposals, by)
+
     # --- what is known -------------------------------------------------------------------------
+
+    def _taken(self, learner: Learner) -> set[str]:
+        """Names of tools that are not the learner's."""
+        tools = self._volume.list_artifacts(ArtifactType.TOOL, limit=100_000)
+        return {a.name for a in tools if a.name not in learner.families}
 
     def _stored(self) -> tuple[int, Mapping[str, Json] | None]:
         text = self._store.read(lambda c: get_watermark(c, WATERMARK, self._volume.place))
@@ -192,9 +248,11 @@ class Compiler:
 
     # --- what is made --------------------------------------------------------------------------
 
-    def _put(self, learner: Learner, upto: int) -> LearnReport:
+    def _put(
+        self, learner: Learner, upto: int, proposals: Sequence[Proposal] = (), by: str = ""
+    ) -> LearnReport:
         contents: Mapping[str, tuple[dict[str, Json], list[str]]] = {
-            name: content_of(name, learner.families[name], learner.proofs[name])
+            name: content_of(learner, name)
             for name in sorted(learner.changed & learner.families.keys())
         }
         digests = dict(self._digests)
@@ -204,6 +262,10 @@ class Compiler:
         holding = _Holding()
 
         def write(tx: Transaction) -> None:
+            if by and upto != self._seq(tx):
+                raise Overtaken
+            for proposal in proposals:
+                self._tell(tx, proposal, by)
             holding.frozen = freeze(tx, self._volume.place, self._error_budget) or ""
             for name, (content, lineage) in contents.items():
                 known = self._volume.find(ArtifactType.TOOL, name, tx=tx)
@@ -215,7 +277,7 @@ class Compiler:
                     content,
                     author=self._author,
                     lineage=lineage,
-                    note=f"explains {content['proof']['runs']} runs",
+                    note=note_of(content),
                     status=Status.SHADOWING if holding.frozen and not in_use else Status.ACTIVE,
                     automatic=True,
                 )
@@ -241,7 +303,7 @@ class Compiler:
             for name, into in learner.merged.items():
                 old = self._volume.find(ArtifactType.TOOL, name, tx=tx)
                 if old is not None and not old.status.out_of_use:
-                    why = f"it is part of {into} now"
+                    why = f"what it does is {into} now"
                     self._volume.archive(
                         ArtifactType.TOOL, name, author=self._author, why=why, tx=tx
                     )
@@ -252,7 +314,7 @@ class Compiler:
             self._keep(tx, kept | {"held": holding.held})
 
         self._store.write(write)
-        self._digests = digests
+        self._digests, self._held = digests, holding.held
         report = LearnReport(0, tuple(created), tuple(evolved), tuple(retired))
         return holding.told(report)
 
@@ -284,6 +346,21 @@ class Compiler:
         text = json.dumps(kept, ensure_ascii=False)
         set_watermark(tx, WATERMARK, self._volume.place, text)
 
+    def _seq(self, tx: Transaction) -> int:
+        text = get_watermark(tx.conn, WATERMARK, self._volume.place)
+        return int(json.loads(text)["seq"]) if text else 0
+
+    def _tell(self, tx: Transaction, proposal: Proposal, by: str) -> None:
+        applied = proposal.accepted
+        tx.event(
+            EventType.PROPOSAL_APPLIED if applied else EventType.PROPOSAL_REJECTED,
+            volume=self._volume.place.volume,
+            owner=self._volume.place.owner,
+            actor=self._author,
+            title=f"{proposal.about}: {proposal.told}",
+            payload={**asdict(proposal), "proposed_by": by},
+        )
+
 
 @dataclass
 class _Holding:
@@ -298,6 +375,10 @@ class _Holding:
         """The report with it."""
         frozen = self.frozen if self.held else ""
         return replace(report, held=tuple(self.held), released=tuple(self.released), frozen=frozen)
+
+
+class Overtaken(Exception):
+    """Another cycle has stored what it learnt since this one has looked."""
 
 
 def teaches(trace: Trace) -> bool:
@@ -331,47 +412,3 @@ def own_way(trace: Trace) -> tuple[Step, ...]:
     before = trace.steps[: trace.prefix]
     again = any(b.tool == s.tool and b.arguments == s.arguments for b in before for s in steps)
     return tuple(s for s in (steps if again else trace.steps) if not s.is_error)
-
-
-def content_of(name: str, family: Family, proof: Proof) -> tuple[dict[str, Json], list[str]]:
-    """The content of a tool's version, and its lineage: ids of the traces it was made from."""
-    function = function_name(name)
-    slots = list(family.slots)
-    traces = family.traces
-    served = optimized(family.program, family.examples, proof)
-    tools = sorted(allowed_tools(served.program))
-    digests = {t: d for trace in traces for t, d in trace.tools.items() if t in tools}
-    content = {
-        **family_json(family, proof),
-        "optimized": served.as_json(),
-        "code": emit(
-            served.program,
-            name=function,
-            parameters=slots,
-            docstring=_docstring(family, proof),
-        ),
-        "function": function,
-        "parameters": dict(parameter_names(slots)),
-        "tools": {t: digests.get(t, "") for t in tools},
-        "effects": _effects(traces),
-        "cost_usd": sum(t.cost_usd for t in traces),
-        "tokens": sum(t.usage.total_tokens for t in traces),
-    }
-    return content, [t.id for t in traces if t.id]
-
-
-def _effects(traces: Iterable[Trace]) -> dict[str, Json]:
-    effects: dict[str, Effect] = {}
-    for trace in traces:
-        effects.update({s.tool: s.effect for s in trace.steps})
-    return {tool: effect.value for tool, effect in sorted(effects.items())}
-
-
-def _docstring(family: Family, proof: Proof) -> str:
-    wordings = "\n".join(f"    {template}" for template in family.templates)
-    branches = len([way for way in proof.ways if way]) or 1
-    return (
-        f"Learnt from {proof.runs} runs.\n\nGoals:\n{wordings}\n\n"
-        f"Proof: reproduces all {proof.runs} runs, in {branches} set(s) of writes; said "
-        f"{proof.agreed} later runs before seeing them, and was wrong of {proof.disagreed}."
-    )

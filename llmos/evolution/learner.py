@@ -12,10 +12,11 @@ from llmos.evolution.align import entities
 from llmos.evolution.columns import Observed, ToolHabits
 from llmos.evolution.family import Family, grow, solve
 from llmos.evolution.group import Group
+from llmos.evolution.hints import Hint, Naming, resting_on
 from llmos.evolution.ir import Call, Const, parts
 from llmos.evolution.naming import named_alike
 from llmos.evolution.plan import Stop
-from llmos.evolution.prove import MINIMUM, Proof, prove, simplest
+from llmos.evolution.prove import MINIMUM, OTHERS, UNANIMOUS, Proof, prove, simplest
 from llmos.evolution.templates import Index, Template, plain
 from llmos.values import Json, Trace
 
@@ -83,6 +84,12 @@ class Learner:
     """Audited runs whose disagreement with a family is counted."""
     changed: set[str] = field(default_factory=set)
     """Families that the last `learn` changed or made."""
+    hints: list[Hint] = field(default_factory=list)
+    """Expressions that were proposed and have explained something."""
+    named: dict[str, Naming] = field(default_factory=dict)
+    """Families whose names somebody has proposed, or was asked for."""
+    asked: dict[str, int] = field(default_factory=dict)
+    """Wordings that somebody was asked about, with the runs that there were then."""
 
     def add(self, trace: Trace) -> None:
         """Take in a good trace; it is looked at with the next `learn`."""
@@ -93,7 +100,7 @@ class Learner:
         for trace in self._fresh:
             self.observed.add(trace.steps)
         meanings = self._meanings()
-        known = replace(self.observed.habits(), meanings=meanings)
+        known = self.habits()
         touched: list[Group] = []
         changed: set[str] = set()
         fresh, self._fresh = self._fresh, []
@@ -135,7 +142,7 @@ class Learner:
 
         The family is gone where what is left does not make one.
         """
-        known = self.observed.habits()
+        known = replace(self.habits(), meanings=())
         for group in self.loose:
             _without(group, trace_id)
         self.loose = [g for g in self.loose if g.traces]
@@ -157,6 +164,7 @@ class Learner:
 
     def refute(self, name: str) -> None:
         """Count a run of a family's tool that somebody said was wrong: its trust starts over."""
+        name = self.merged.get(name, name)
         family = self.families.get(name)
         if family is not None:
             family.disagreed += 1
@@ -195,6 +203,35 @@ class Learner:
             elif family.agreed:
                 self.tried.setdefault(name, True)
 
+    def habits(self) -> ToolHabits:
+        """What all traces together show, and what was proposed."""
+        hints = tuple((h.place, h.expr) for h in self.hints)
+        return replace(self.observed.habits(), meanings=self._meanings(), hints=hints)
+
+    @property
+    def used_names(self) -> set[str]:
+        """Names that no other family can have."""
+        return {*self.families, *self.retired, *self.merged, *self.taken}
+
+    def look_again(self, group: Group) -> set[str]:
+        """Explain a group without a program anew; the families that this changed or made."""
+        changed = self._explain([group], self.habits(), lambda told: None)
+        for name in changed & self.families.keys():
+            self._prove(name)
+        self.changed |= changed
+        self.reindex()
+        return changed & self.families.keys()
+
+    def rename(self, name: str, to: str) -> None:
+        """Give a family another name, under which it is found from now on."""
+        self.families[to], self.proofs[to] = self.families.pop(name), self.proofs.pop(name)
+        self.merged = {old: to if new == name else new for old, new in self.merged.items()}
+        self.merged[name] = to
+        if name in self.tried:
+            self.tried[to] = self.tried.pop(name)
+        self.changed = {*(self.changed - {name}), to}
+        self.reindex()
+
     def _meanings(self) -> tuple[Mapping[str, Json], ...]:
         """What words stand for, as the families have it: one table for each kind of value."""
         found: list[dict[str, Json]] = []
@@ -222,6 +259,7 @@ class Learner:
                 agreed=family.agreed,
                 disagreed=family.disagreed,
                 peers=self.peers(name),
+                prior=OTHERS if resting_on(family.program, self.hints) else UNANIMOUS,
             )
         except Stop as e:
             self._give_up(name, str(e))
@@ -368,7 +406,7 @@ class Learner:
         words = [w for w in told if w not in slots and w not in _FILLERS][:5] or ["job"]
         base = "-".join(words)[:48].strip("-")
         numbered = (base if k == 1 else f"{base}-{k}" for k in range(1, 10_000))
-        taken = {*self.families, *self.retired, *self.merged, *self.taken}
+        taken = self.used_names
         return next(n for n in numbered if n not in taken)
 
     def _attached(self, group: Group, known: ToolHabits) -> str | None:

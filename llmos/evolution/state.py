@@ -9,6 +9,7 @@ from llmos.evolution.align import Masked, Span, Wording
 from llmos.evolution.columns import Observed
 from llmos.evolution.family import Family
 from llmos.evolution.group import Group
+from llmos.evolution.hints import Hint, Naming
 from llmos.evolution.ir import program_from, program_json
 from llmos.evolution.learner import Learner
 from llmos.evolution.prove import Proof
@@ -59,6 +60,9 @@ def rest_json(learner: Learner) -> dict[str, Json]:
         "merged": dict(learner.merged),
         "tried": dict(sorted(learner.tried.items())),
         "settled": sorted(learner.settled),
+        "hints": [h.as_json() for h in learner.hints],
+        "named": {n: [g.by, dict(g.labels)] for n, g in learner.named.items()},
+        "asked": dict(learner.asked),
     }
 
 
@@ -87,6 +91,10 @@ def learner_from(
     # A home that learnt before these were counted begins to count now.
     learner.tried = dict(rest.get("tried", {}))
     learner.settled = set(rest.get("settled", ()))
+    # What was stored before anything could be proposed has none of these.
+    learner.hints = [Hint.from_json(h) for h in rest.get("hints", ())]
+    learner.named = {n: Naming(by, labels) for n, (by, labels) in rest.get("named", {}).items()}
+    learner.asked = dict(rest.get("asked", {}))
     for name, data in families.items():
         learner.families[name], learner.proofs[name] = family_from(data, traces)
     learner.reindex()

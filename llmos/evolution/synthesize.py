@@ -72,8 +72,28 @@ _SEVERAL = 4
 """Writes of one kind that may be meant one by one; more are a loop."""
 
 
+ANSWER = "the answer"
+
+
 class NoProgram(Exception):
     """No program of the language does what the traces did; the message says what is unexplained."""
+
+
+class Unexplained(NoProgram):
+    """No expression gives a value.
+
+    Attributes:
+        place: Which value: ``tool.argument``, or ``answer``.
+        pool: What can be said there.
+        targets: The value in each trace of the pool.
+    """
+
+    def __init__(self, what: str, pool: Pool, targets: Sequence[Json]) -> None:
+        told = f", for example {str(targets[0])[:60]!r}"
+        super().__init__(what if what == ANSWER else f"the value of {what}{told}")
+        self.place = what.partition(" ")[2]
+        self.pool = pool
+        self.targets = tuple(targets)
 
 
 class OutOfTime(NoProgram):
@@ -186,8 +206,16 @@ class _Search:
         self._check_time()
         found = explainer.explain(targets)
         if not found:
-            raise NoProgram(f"the value of {what}, for example {str(targets[0])[:60]!r}")
+            unexplained = Unexplained(what, explainer.pool, targets)
+            found = self._proposed(unexplained)
+            if not found:
+                raise unexplained
         return found
+
+    def _proposed(self, it: Unexplained) -> Candidates:
+        """What was proposed for such a place and fits every trace."""
+        own = (e for place, e in self.known.hints if place == it.place)
+        return tuple(sorted((e for e in own if it.pool.fits(e, it.targets)), key=size))
 
     # --- writes --------------------------------------------------------------------------------
 
@@ -384,9 +412,9 @@ class _Search:
         if any(isinstance(n, Write) for n in self.nodes):
             return ()
         everyone = range(len(self.examples))
-        found = self._explainer(list(everyone)).explain([e.output for e in self.examples])
-        if not found:
-            raise NoProgram("the answer")
+        found = self._leaf(
+            self._explainer(list(everyone)), [e.output for e in self.examples], ANSWER
+        )
         if isinstance(found[0], Const):
             raise NoProgram("nothing was ever done, and the answer was always the same")
         return found

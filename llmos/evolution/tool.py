@@ -10,12 +10,16 @@ from llmos.errors import IntegrityError
 from llmos.evolution.ir import Program, program_from
 from llmos.evolution.optimize import Optimized
 from llmos.evolution.prove import Proof
+from llmos.evolution.relabel import relabelled, relabelled_proof
 from llmos.evolution.templates import Index, Template
 from llmos.values import ArtifactType
 from llmos.volumes import Status, Version, Volume
 
 TOOL = "tool:"
 """Prefix of the source of a run that a learned tool made; ``name@digest`` comes after it."""
+
+NAMES, EXPRESSIONS = "names", "expressions"
+"""What of a tool a model may have proposed."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,15 @@ class LearntTool:
     """What the traces that it was learnt from have cost."""
     tokens: int = 0
     """Tokens of these traces."""
+    proposed_by: Mapping[str, str] = field(default_factory=dict)
+    """What of it a model has proposed (`NAMES`, `EXPRESSIONS`): the processor and the model."""
 
     @classmethod
     def of(cls, version: Version) -> LearntTool:
         """The tool that a version holds."""
         content: Mapping[str, Any] = version.content
-        whole = program_from(content["program"])
+        labels: Mapping[str, str] = content.get("labels", {})
+        whole = relabelled(program_from(content["program"]), labels)
         served = content.get("optimized")
         optimized = Optimized.from_json(whole, served) if served else Optimized(whole)
         return cls(
@@ -55,14 +62,15 @@ class LearntTool:
             version.digest,
             whole,
             optimized,
-            tuple(Template.from_json(t) for t in content["templates"]),
-            Proof.from_json(content["proof"]),
+            tuple(Template.from_json(t).renamed(labels) for t in content["templates"]),
+            relabelled_proof(Proof.from_json(content["proof"]), labels),
             content["code"],
             content["function"],
             content["parameters"],
             content["tools"],
             content["cost_usd"],
             content["tokens"],
+            content.get("proposed_by", {}),
         )
 
     @property

@@ -9,7 +9,9 @@ import pytest
 
 from llmos import Trace
 from llmos.evolution.compiler import Compiler, LearnReport
+from llmos.evolution.questions import NAMES
 from tests.conftest import recording
+from tests.support.scripted import Scripted
 from tests.surfaces.cli.conftest import Cli, Learn
 
 TOOL = "write-note-called-file-path"
@@ -118,3 +120,70 @@ def test_an_interrupted_night_stores_nothing_and_says_so(
     assert said.code == 130
     assert "nothing of this night is stored" in said.err
     assert cli("sleep", "--json").json["created"] == [TOOL]
+
+
+def asked(person: pytest.MonkeyPatch, *names: str) -> Scripted:
+    """Makes a processor that proposes names the one of the settings."""
+    processor = Scripted({NAMES: list(names)})
+    person.setattr("llmos.boot.make_processor", lambda config: processor)
+    return processor
+
+
+def test_a_night_asks_no_model_unless_it_is_told_to(
+    cli: Cli, notes: list[str], person: pytest.MonkeyPatch
+) -> None:
+    processor = asked(person, '{"name": "jot"}')
+    assert "0 tokens" in cli("sleep").out
+    assert processor.asked == []
+
+
+def test_what_a_model_proposed_is_told_with_what_it_cost(
+    cli: Cli, notes: list[str], person: pytest.MonkeyPatch
+) -> None:
+    asked(person, '{"name": "jot-down", "parameters": {"content": "text"}}')
+    said = cli("sleep", "--propose")
+    assert said.code == 0
+    assert "  jot-down  (3 runs" in said.out
+    assert "proposed by scripted:small-1" in said.out
+    assert (
+        "taken   names for " + TOOL + ": " + TOOL + " is jot-down now; content is text" in said.out
+    )
+    assert "120 tokens · $0.01" in said.out
+    sheet = cli("tools", "show", "jot-down")
+    assert "names proposed by scripted:small-1" in sheet.out
+    assert "'{text}' to {file_path}" in sheet.out
+    run = cli("tools", "run", "jot-down", "text=tea", "file_path=list.txt")
+    assert "CRYSTALLIZED · 0 tokens" in run.err
+    assert cli("tools", "show", "jot-down", "--json").json["proposed_by"] == {
+        "names": "scripted:small-1"
+    }
+
+
+def test_a_refused_proposal_is_told_and_the_tool_stays(
+    cli: Cli, notes: list[str], person: pytest.MonkeyPatch
+) -> None:
+    asked(person, "\x1b[2J{}")
+    told = cli("sleep", "--propose", "--json").json
+    assert (told["created"], told["tokens"], told["cost_usd"]) == ([TOOL], 120, 0.01)
+    (proposal,) = told["proposals"]
+    assert (proposal["accepted"], proposal["told"]) == (False, "the answer is not JSON")
+
+
+def test_without_a_model_a_night_that_would_ask_one_does_not_begin(
+    cli: Cli, notes: list[str]
+) -> None:
+    said = cli("sleep", "--propose")
+    assert said.code != 0
+    assert "no language model is configured" in said.err
+    assert cli("sleep", "--json").json["created"] == [TOOL]
+
+
+def test_a_night_that_is_interrupted_while_it_asks_keeps_what_it_has_learnt(
+    cli: Cli, notes: list[str], person: pytest.MonkeyPatch
+) -> None:
+    processor = Scripted({NAMES: [KeyboardInterrupt()]})
+    person.setattr("llmos.boot.make_processor", lambda config: processor)
+    said = cli("sleep", "--propose")
+    assert said.code == 130
+    assert "what was learnt is stored" in said.err
+    assert [row["name"] for row in cli("tools", "--json").json] == [TOOL]

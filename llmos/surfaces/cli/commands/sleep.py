@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,22 +13,34 @@ if TYPE_CHECKING:
     from llmos.surfaces.cli.views.sleep import Night
 
 
-def sleep(ctx: typer.Context, limit: Limit = 20, as_json: JsonFlag = False) -> None:
+Propose = Annotated[
+    bool,
+    typer.Option(
+        "--propose",
+        help="Then ask the model for better names, and for values that nothing explains. It "
+        "costs tokens: up to max_cost_usd in all.",
+    ),
+]
+
+
+def sleep(
+    ctx: typer.Context, propose: Propose = False, limit: Limit = 20, as_json: JsonFlag = False
+) -> None:
     """Learn now: recurring jobs become tools that need no model.
 
-    Works through the runs that are new since the last time; no model is asked.
+    Works through the runs that are new since the last time; no model is asked without --propose.
     """
     from llmos.surfaces.cli.output import print_json
     from llmos.surfaces.cli.views.sleep import show_night
 
-    night = _slept(globals_of(ctx), silent=as_json)
+    night = _slept(globals_of(ctx), propose, silent=as_json)
     if as_json:
         print_json(night.as_dict(limit))
     else:
         show_night(night, limit)
 
 
-def _slept(asked: Globals, *, silent: bool) -> Night:
+def _slept(asked: Globals, propose: bool, *, silent: bool) -> Night:
     import asyncio
     import threading
 
@@ -51,10 +63,18 @@ def _slept(asked: Globals, *, silent: bool) -> Night:
             raise stopped
         progress.spin(f"looking at: {goal}")
 
+    def tell_question(about: str) -> None:
+        # From here on the night itself is stored.
+        stopped.message = "interrupted: what was learnt is stored, what was proposed is not"
+        stopped.hint = "see it: llmos tools"
+        progress.spin(f"asking about: {about}")
+
     async def work(os: LLMOS) -> Night:
         try:
             with progress.running():
-                report = await os.kernel.run_cron_now(progress=tell)
+                report = await os.kernel.run_cron_now(
+                    propose=propose, progress=tell, asking=tell_question
+                )
         except asyncio.CancelledError:
             ended.set()
             raise

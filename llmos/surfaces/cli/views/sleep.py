@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 from llmos.evolution.compiler import LearnReport
 from llmos.evolution.tool import LearntTool
-from llmos.surfaces.cli.output import duration, one_line, out, print_table, printable
+from llmos.surfaces.cli.output import (
+    dollars,
+    duration,
+    one_line,
+    out,
+    print_table,
+    printable,
+)
 from llmos.values import ArtifactType, Json
 
 if TYPE_CHECKING:
     from llmos.boot import LLMOS
-
-TOKENS = 0
-"""The compiler asks no model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Night:
             limit: Goals without a tool that are listed at most.
         """
         told = replace(self.report, unlearnt=self.unlearnt[:limit]).as_dict()
-        return {**told, "unlearnt_in_all": len(self.unlearnt), "tokens": TOKENS}
+        return {**told, "unlearnt_in_all": len(self.unlearnt)}
 
     @property
     def unlearnt(self) -> tuple[tuple[str, int, str], ...]:
@@ -67,9 +71,29 @@ def show_night(night: Night, limit: int) -> None:
     _show_held(report)
     if night.unlearnt:
         _show_unlearnt(night.unlearnt, limit)
-    console.print(f"\n{duration(report.seconds)} · {TOKENS} tokens", style="dim")
+    if report.proposer:
+        _show_proposals(report)
+    console.print(f"\n{_paid(report)}", style="dim")
     if report.created:
         console.print("see them: llmos tools", style="dim")
+
+
+def _paid(report: LearnReport) -> str:
+    told = [duration(report.seconds), f"{report.usage.total_tokens:,} tokens"]
+    return " · ".join([*told, dollars(report.cost_usd)] if report.proposer else told)
+
+
+def _show_proposals(report: LearnReport) -> None:
+    console = out()
+    console.print(f"\nproposed by {one_line(report.proposer)}", style="bold")
+    for proposal in report.proposals:
+        word, style = ("taken", "green") if proposal.accepted else ("refused", "yellow")
+        told = f"{word:<8}{one_line(proposal.about)}: {one_line(proposal.told, 300)}"
+        console.print(f"  {told}", style=style)
+    if report.stopped:
+        console.print(f"  stopped: {one_line(report.stopped, 300)}", style="yellow")
+    elif not report.proposals:
+        console.print("  there was nothing to ask")
 
 
 def _looked_at(report: LearnReport) -> str:

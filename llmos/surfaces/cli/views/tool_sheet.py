@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llmos.evolution.anatomy import Place, hidden_guards, places, tool_name
 from llmos.evolution.audits import AuditStats
 from llmos.evolution.payback import Payback
-from llmos.evolution.tool import LearntTool
+from llmos.evolution.tool import EXPRESSIONS, LearntTool
 from llmos.surfaces.cli.output import (
     dollars,
     moment,
@@ -72,6 +72,7 @@ class Sheet:
             "version": self.version.seq,
             "digest": tool.digest,
             "author": self.version.author,
+            "proposed_by": dict(tool.proposed_by),
             "created_at": to_json(self.version.created_at),
             "templates": [str(t) for t in tool.templates],
             "calls": dict(tool.tools),
@@ -96,6 +97,9 @@ def print_sheet(sheet: Sheet) -> None:
     console.print(status, style=_COLOURS.get(artifact.status, ""), end="")
     made = f" · {tool.digest[:12]} · {moment(sheet.version.created_at)} by {sheet.version.author}"
     console.print(printable(made), style="dim")
+    for what, by in tool.proposed_by.items():
+        weight = "; later runs must agree before it is trusted" if what == EXPRESSIONS else ""
+        console.print(one_line(f"{what} proposed by {by}{weight}", 300), style="yellow")
     console.print("\ngoals", style="bold")
     for template in tool.templates:
         console.print(f"  {one_line(str(template), 500)}")
