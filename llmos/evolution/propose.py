@@ -113,6 +113,8 @@ class Model:
         await self._envelope.settle(before + done.cost_usd)
         if done.stop != "end" or done.error:
             raise NoAnswer(done.error or f"the model stopped early: {done.stop}")
+        name = self._processor.name
+        self.by = done.model if done.model.startswith(name) else f"{name}:{done.model}".rstrip(":")
         return done.output
 
     async def _done(self, prompt: str, left_usd: float) -> Done | None:
@@ -127,9 +129,6 @@ class Model:
                     done = event
         finally:
             self.usage += done.usage if done else paid
-        name = self._processor.name
-        if done is not None and done.model:
-            self.by = done.model if done.model.startswith(f"{name}:") else f"{name}:{done.model}"
         return done
 
 

@@ -214,7 +214,7 @@ class _Search:
 
     def _proposed(self, it: Unexplained) -> Candidates:
         """What was proposed for such a place and fits every trace."""
-        own = (e for place, e in self.known.hints if place == it.place)
+        own = {e: None for place, e in self.known.hints if place == it.place}
         return tuple(sorted((e for e in own if it.pool.fits(e, it.targets)), key=size))
 
     # --- writes --------------------------------------------------------------------------------
