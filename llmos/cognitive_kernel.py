@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llmos.errors import PermissionDenied, UserError
+from llmos.evolution.asking import Model
 from llmos.evolution.audits import (
     AuditRow,
     AuditStats,
@@ -18,7 +19,6 @@ from llmos.evolution.audits import (
 )
 from llmos.evolution.compiler import Compiler, LearnReport
 from llmos.evolution.payback import Payback, payback
-from llmos.evolution.propose import Model
 from llmos.evolution.propose import propose as propose_more
 from llmos.evolution.tool import LearntTool
 from llmos.kernel.bus import Subscription

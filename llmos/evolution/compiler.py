@@ -269,6 +269,8 @@ class Compiler:
             holding.frozen = freeze(tx, self._volume.place, self._error_budget) or ""
             for name, (content, lineage) in contents.items():
                 known = self._volume.find(ArtifactType.TOOL, name, tx=tx)
+                if by and known and name not in self._digests:
+                    raise Overtaken
                 in_use = known is not None and known.status is Status.ACTIVE
                 version = self._volume.put(
                     tx,
@@ -378,7 +380,7 @@ class _Holding:
 
 
 class Overtaken(Exception):
-    """Another cycle has stored what it learnt since this one has looked."""
+    """Somebody else has stored what this cycle would overwrite since it has looked."""
 
 
 def teaches(trace: Trace) -> bool:

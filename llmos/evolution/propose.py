@@ -8,13 +8,11 @@ the report, and what was learnt before stays.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
 
 from llmos.errors import LLMOSError
+from llmos.evolution.asking import Model, NoAnswer
 from llmos.evolution.compiler import Compiler, LearnReport, Overtaken, Proposal
 from llmos.evolution.hints import Refused
 from llmos.evolution.learner import Learner
@@ -26,120 +24,12 @@ from llmos.evolution.questions import (
     ValueQuestion,
     unexplained,
 )
-from llmos.kernel.envelope import Envelope
-from llmos.values import (
-    CallResult,
-    Context,
-    Done,
-    Json,
-    Limits,
-    Processor,
-    Spent,
-    ToolSpec,
-    Usage,
-)
 
 MOST_QUESTIONS = 20
 """Questions of one night; the rest is asked in the next."""
 
-_WALL_S = 60.0
-_MOST_TOKENS = 1_500
-"""Of one answer."""
 _MORE = 2
 """A wording is asked about again when it has so many times the runs that it had."""
-
-_SYSTEM = "You help to describe small programs. There are no tools here: answer at once, in JSON."
-
-
-class NoAnswer(Exception):
-    """The model gave none, and is not asked again tonight; the message says why."""
-
-
-class Model:
-    """The processor as somebody who is asked short questions, within one budget.
-
-    Args:
-        processor: Who is asked.
-        envelope: Pays.
-        now: The clock, for the model.
-        cwd: The working directory, for the model.
-    """
-
-    def __init__(self, processor: Processor, envelope: Envelope, now: datetime, cwd: Path) -> None:
-        self._processor = processor
-        self._envelope = envelope
-        self._context = Context(now, cwd, _SYSTEM)
-        self._allowed_usd = 0.0
-        self.usage = Usage()
-        self.by = processor.name
-        """The processor, and its model once it has answered."""
-
-    @property
-    def cost_usd(self) -> float:
-        """What the answers have cost."""
-        return self._envelope.spent_usd
-
-    @asynccontextmanager
-    async def paid(self, max_cost_usd: float) -> AsyncIterator[None]:
-        """Have up to so much for all questions together.
-
-        Raises:
-            LowBatteryError: Nothing is left.
-        """
-        async with self._envelope.open(max_cost_usd, self._processor) as self._allowed_usd:
-            yield
-
-    async def ask(self, prompt: str) -> str:
-        """The answer to one question.
-
-        Raises:
-            NoAnswer: There is none: the processor failed, or the budget is used up.
-        """
-        before = self.cost_usd
-        if before and before >= self._allowed_usd:
-            raise NoAnswer("the budget of this night is used up")
-        try:
-            async with asyncio.timeout(_WALL_S):
-                done = await self._done(prompt, self._allowed_usd - before)
-        except TimeoutError as e:
-            raise NoAnswer(f"{self._processor.name} took longer than {_WALL_S:g} s") from e
-        except LLMOSError as e:
-            raise NoAnswer(e.message) from e
-        except Exception as e:  # a processor is foreign code: what it raises ends no night
-            name = self._processor.name
-            raise NoAnswer(f"{name} broke: {type(e).__name__}: {str(e)[:200]}") from e
-        if done is None:
-            raise NoAnswer(f"{self._processor.name} gave no result")
-        await self._envelope.settle(before + done.cost_usd)
-        if done.stop != "end" or done.error:
-            raise NoAnswer(done.error or f"the model stopped early: {done.stop}")
-        name = self._processor.name
-        self.by = done.model if done.model.startswith(name) else f"{name}:{done.model}".rstrip(":")
-        return done.output
-
-    async def _done(self, prompt: str, left_usd: float) -> Done | None:
-        limits = Limits(left_usd, max_turns=1, max_output_tokens=_MOST_TOKENS, wall_s=_WALL_S)
-        paid, done = Usage(), None
-        try:
-            async for event in self._processor.run(prompt, self._context, _NoTools(), limits):
-                if isinstance(event, Spent):
-                    paid += event.usage
-                    await self._envelope.spend(event.cost_usd)
-                elif isinstance(event, Done):
-                    done = event
-        finally:
-            self.usage += done.usage if done else paid
-        return done
-
-
-class _NoTools:
-    """System calls for a model that may make none."""
-
-    def tools(self) -> Sequence[ToolSpec]:
-        return ()
-
-    async def call(self, tool: str, arguments: Mapping[str, Json]) -> CallResult:
-        return CallResult("there are no tools here: answer with JSON", is_error=True)
 
 
 async def propose(
@@ -176,7 +66,7 @@ async def propose(
         try:
             kept = await asyncio.to_thread(compiler.keep, learner, night.told, model.by)
         except Overtaken:
-            stopped = "another night has learnt meanwhile: nothing of what was proposed is kept"
+            stopped = "another night has stored something meanwhile: no proposal is kept"
             night.lose()
     return replace(
         night.completed(kept),
@@ -198,6 +88,7 @@ class _Night:
         self._report = report
         self._seconds = seconds
         self._before = dict(learner.merged)
+        self._asked = 0
         self._done: set[str] = set()
         """Wordings that had no program and have one now."""
         self.told: list[Proposal] = []
@@ -210,8 +101,9 @@ class _Night:
             question = further or await asyncio.to_thread(next, left, None)
             if question is None:
                 return ""
-            if len(self.told) >= MOST_QUESTIONS:
+            if self._asked == MOST_QUESTIONS:
                 return f"more than {MOST_QUESTIONS} questions: the next night asks the others"
+            self._asked += 1
             asking(question.about)
             try:
                 answer = await model.ask(question.prompt)
@@ -243,7 +135,6 @@ class _Night:
         except RecursionError:
             self._tell(question, False, "the answer is nested too deeply")
         except Further as e:
-            self._tell(question, True, "it fits every run; the next value is asked for")
             return e.question
         else:
             self._tell(question, True, told)

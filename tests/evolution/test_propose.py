@@ -16,10 +16,11 @@ from sqlalchemy import select
 
 from llmos import Step, Trace
 from llmos.errors import LowBatteryError
+from llmos.evolution.asking import Model
 from llmos.evolution.compiler import Compiler, LearnReport
 from llmos.evolution.contents import content_of
 from llmos.evolution.ir import Program, Slot, call, expr_json
-from llmos.evolution.propose import Model, propose
+from llmos.evolution.propose import propose
 from llmos.evolution.prove import OTHERS, UNANIMOUS, Proof
 from llmos.evolution.questions import NAMES, VALUE
 from llmos.evolution.tool import LearntTool, Shelf
@@ -229,13 +230,17 @@ async def test_the_next_value_is_asked_for_where_the_first_is_not_all(store: Sto
     await remember(store, traces(replace(ANNOUNCE, program=Program((both,))), 3, 5))
 
     def right(question: str) -> str:
-        data = question.partition(">\n")[2].rpartition("\n</")[0]
-        return answer_for(json.loads(data)["runs"][0]["slots"])
+        return answer_for(json.loads(data_of(question))["runs"][0]["slots"])
 
     made = await night(store, {VALUE: [right]})
-    values = [p for p in made.report.proposals if not p.about.startswith("names")]
-    assert [p.about.partition(" ")[0] for p in values] == ["note.post.room", "note.post.text"]
+    asked = [json.loads(data_of(q))["value of"] for q in made.processor.asked[:2]]
+    assert asked == ["note.post.room", "note.post.text"]
     assert len(made.report.created) == 1
+
+
+def data_of(question: str) -> str:
+    """What stands between the marks of a question."""
+    return question.partition(">\n")[2].rpartition("\n</")[0]
 
 
 def answer_for(slots: dict[str, str]) -> str:
@@ -308,6 +313,25 @@ async def test_a_refuted_run_under_the_old_name_counts_against_the_tool(store: S
     learner.refute(old)
     learner.learn()
     assert content_of(learner, "put-up-note")[0]["proof"]["disagreed"] == 1
+
+
+async def test_a_name_that_was_given_elsewhere_meanwhile_is_not_taken_over(store: Store) -> None:
+    await remember(store, traces(ANNOUNCE, 1, 4))
+    volume = Volume(store, "user", "alice")
+
+    def other() -> None:
+        own = {"code": "x"}
+        store.write(lambda tx: volume.put(tx, TOOL, "announce-topic", own, author="alice"))
+
+    def meanwhile(question: str) -> str:
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        return NAMED
+
+    made = await night(store, {VALUE: [RIGHT], NAMES: [meanwhile]})
+    assert "another night" in made.report.stopped
+    assert volume.get(TOOL, "announce-topic").content == {"code": "x"}
 
 
 async def test_names_are_asked_for_once(store: Store) -> None:
@@ -423,7 +447,7 @@ async def test_a_question_about_much_data_stays_short(store: Store) -> None:
 async def test_a_model_that_never_answers_is_left(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llmos.evolution.propose._WALL_S", 0.05)
+    monkeypatch.setattr("llmos.evolution.asking._WALL_S", 0.05)
 
     class Mute(Scripted):
         async def run(
