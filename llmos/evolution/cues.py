@@ -29,11 +29,15 @@ _SPOKEN: Mapping[str, re.Pattern[str]] = {
             r"|higher|lower|up|down|chang\w+|percent\w*|gain\w*|los[est]\w*|improv\w+)\b"
         )
     ),
-    "decline": _CHANGE,
+    "decline": re.compile(
+        r"\b(?:decreas\w+|f[ae]ll\w*|drop\w*|declin\w+|shr[aiu]nk|lower|down|los\w+)\b"
+    ),
     "moved": _CHANGE,
     "opening": re.compile(r"\b(?:open\w*|start\w*|beg[aiu]n\w*|initial\w*|first)\b"),
     "closing": re.compile(r"\b(?:clos\w+|end\w*|final\w*|last|latest|current\w*)\b"),
 }
+_PAST, _AHEAD = "past|last|previous", "next|coming|following|within"
+_HOURS = "at|by|before|after|from|to|until|till|since|around|past|than|between|and"
 FIGURES = frozenset(_SPOKEN)
 """Figures of a series that are meant only where the words of a goal name them."""
 
@@ -44,12 +48,20 @@ def figures(said: Collection[str]) -> frozenset[str]:
 
 
 def side(said: Collection[str], slot: str) -> int:
-    """-1 where every wording speaks of a length of time that is past, 1 of one to come, else 0."""
-    name = rf"\s+{{{re.escape(slot)}}}"
-    for sign, words in ((-1, r"(?:past|last|previous)"), (1, r"(?:next|coming|following|within)")):
-        if said and all(re.search(rf"\b{words}{name}", wording) for wording in said):
-            return sign
-    return 0
+    """-1 where wordings speak of a length of time that is past, 1 of one to come, 0 of neither."""
+    past, ahead = (_before(said, words, slot) for words in (_PAST, _AHEAD))
+    return int(ahead) - int(past)
+
+
+def of_hours(said: Collection[str], slot: str) -> bool:
+    """Whether some wording speaks of a figure as of a time of day."""
+    return not said or _before(said, _HOURS, slot)
+
+
+def _before(said: Collection[str], words: str, slot: str) -> bool:
+    """Whether one of some words stands right before a slot."""
+    place = re.compile(rf"\b(?:{words})\s+{{{re.escape(slot)}}}")
+    return any(place.search(wording) for wording in said)
 
 
 def of_time(said: Collection[str]) -> bool:

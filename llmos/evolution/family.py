@@ -22,8 +22,8 @@ from llmos.evolution.ir import (
 )
 from llmos.evolution.lexer import FIGURES
 from llmos.evolution.narrow import Anew, narrow
-from llmos.evolution.plan import Request, Stop, rehearse
-from llmos.evolution.prove import MINIMUM, simplest
+from llmos.evolution.plan import Request, Stop, Unrecorded, foretell, rehearse
+from llmos.evolution.prove import MINIMUM, Proof, simplest, writes_of
 from llmos.evolution.roles import Around, around, correspond
 from llmos.evolution.synthesize import Example, NoProgram, chooses_row, synthesize
 from llmos.evolution.templates import SlotSpec, Template
@@ -186,12 +186,19 @@ class Family:
         self.refresh()
         return True
 
-    def absorb(self, number: int, known: ToolHabits) -> bool:
-        """Narrow the program by the newest trace of a group; False if it contradicts it."""
+    def absorb(self, number: int, known: ToolHabits, proof: Proof | None = None) -> bool:
+        """Narrow the program by the newest trace of a group; False if it contradicts it.
+
+        Args:
+            number: Of the group.
+            known: How tools cut off their results.
+            proof: What the program was served by until now.
+        """
+        template = self.templates[number] if number < len(self.templates) else None
         self.refresh()
         last = max(i for i, k in enumerate(self.of) if k == number)
         example = self.examples[last]
-        self._count(example)
+        self._count(example, template, proof)
         try:
             program = narrow(self.program, example, known)
             check_reproduces(program, example)
@@ -200,15 +207,32 @@ class Family:
         self.program = program
         return True
 
-    def _count(self, example: Example) -> None:
-        """Hold the program against a run that it has not seen."""
+    def _count(self, example: Example, template: Template | None, proof: Proof | None) -> None:
+        """Hold the program against a run that it has not seen.
+
+        What it would have done otherwise counts only where it would have run free.
+        """
         try:
-            made = rehearse(self.program, example.slots, example.now, example.steps)
+            made, later = foretell(self.program, example.slots, example.now, example.steps)
+            if not later:
+                agreed = writes(made) == wrote(example)
+            else:
+                whole = rehearse(self.program, example.slots, example.now, example.steps)
+                agreed = writes(whole) == wrote(example)
+        except Unrecorded as e:
+            if not e.request.writes:
+                return
+            agreed = False
         except Stop:
             return
-        if writes(made) == wrote(example):
+        if agreed:
             self.agreed += 1
-        else:
+        elif (
+            proof is not None
+            and template is not None
+            and proof.refusal(template, example.slots) is None
+            and proof.knows_way(example.slots, writes_of(made), later)
+        ):
             self.disagreed += 1
 
 

@@ -161,15 +161,18 @@ class Group:
         self._template = None
         return True
 
-    def split(self, phrases: Mapping[str, str] = _NOTHING) -> list[Group]:
+    def split(self, phrases: Mapping[str, str] = _NOTHING, *, anyhow: bool = False) -> list[Group]:
         """Groups that are apart in the words of one slot, so that each does one kind of thing.
 
-        By words that tell the ways apart that its traces went, or else by any; empty where there
-        are none.
+        Args:
+            phrases: Words that made a difference in other goals.
+            anyhow: Split by words even if they do not tell the ways apart that the traces went.
+
+        Returns:
+            The groups; none where no slot tells them apart.
         """
         ways = [tuple(dict.fromkeys(kind_of_call(s) for s in t.steps)) for t in self.traces]
         bound = self.bound()
-        some: list[Group] = []
         for slot in self.template.slots:
             values = sorted(slot.seen)
             if slot.kind != "word" or not 1 < len(values) <= _SHORT:
@@ -177,12 +180,10 @@ class Group:
             told = [
                 {w for w, b in zip(ways, bound, strict=True) if b[slot.name] == v} for v in values
             ]
-            apart = not any(a & b for k, a in enumerate(told) for b in told[k + 1 :])
-            if apart or not some:
-                some = [self._only(slot.name, value, phrases) for value in values]
-            if apart:
-                break
-        return some
+            if not anyhow and any(a & b for k, a in enumerate(told) for b in told[k + 1 :]):
+                continue
+            return [self._only(slot.name, value, phrases) for value in values]
+        return []
 
     def _only(self, slot: str, value: str, phrases: Mapping[str, str]) -> Group:
         chosen = [t for t, b in zip(self.traces, self.bound(), strict=True) if b[slot] == value]

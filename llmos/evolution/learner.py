@@ -311,7 +311,8 @@ class Learner:
         if not group.take(trace, self.phrases):
             return False
         names = family.names[k]
-        if all(slot.name in names for slot in group.template.slots) and family.absorb(k, known):
+        told = all(slot.name in names for slot in group.template.slots)
+        if told and family.absorb(k, known, self.proofs.get(name)):
             return True
         began = time.perf_counter()
         again, _ = solve(family.groups, known, seconds=self.seconds)
@@ -385,7 +386,7 @@ class Learner:
                 self.times.append(time.perf_counter() - began)
                 if family is None:
                     group.why = why
-                    if len(group.traces) > MINIMUM and (apart := group.split(self.phrases)):
+                    if len(group.traces) > MINIMUM and (apart := self._apart(group, known)):
                         self.loose = [g for g in self.loose if g is not group] + apart
                         changed |= self._explain(apart, known, progress)
                     continue
@@ -398,6 +399,17 @@ class Learner:
                     self.loose.remove(other)
             changed.add(name)
         return changed
+
+    def _apart(self, group: Group, known: ToolHabits) -> list[Group]:
+        """Parts of a group without a program; by mere words only if one of them then has one."""
+        parts = group.split(self.phrases)
+        if parts:
+            return parts
+        parts = group.split(self.phrases, anyhow=True)
+        for part in parts:
+            if len(part.traces) >= MINIMUM and solve([part], known, seconds=self.seconds)[0]:
+                return parts
+        return []
 
     def _new_name(self, family: Family) -> str:
         """A name made of the words that the wordings have in common."""

@@ -237,7 +237,7 @@ class Explainer:
                 hour, minute, second = next(iter(times))
                 at = call("clock", day, hour, minute, second)
                 yield at if (hour, minute, second) != (0, 0, 0) else day
-            for slot in self.pool.slots:
+            for slot in self.pool.hours:
                 for before in _AFTERNOON:
                     at = call("time_on", day, slot, before)
                     if self.pool.fits(at, targets):

@@ -36,6 +36,14 @@ class Stop(Exception):
     """The program does not know what is right here; the message says why."""
 
 
+class Unrecorded(Stop):
+    """The program calls something that a recorded run did not."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(f"{request.tool}({_short(dict(request.arguments))}) was not recorded")
+        self.request = request
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One call that the program makes."""
@@ -286,7 +294,8 @@ def rehearsal(
         recorded: Its steps, with observations.
 
     Raises:
-        Stop: It calls something that was not recorded, or does not know what is right.
+        Stop: It does not know what is right.
+        Unrecorded: It calls something that was not recorded.
     """
     left = list(recorded)
     made: list[Request] = []
@@ -303,9 +312,33 @@ def rehearsal(
         return Rehearsal(tuple(made), steps, e.value)
 
 
+def foretell(
+    program: Program, slots: Mapping[str, str], now: datetime, recorded: Sequence[Step]
+) -> tuple[list[Request], list[str]]:
+    """What a program would have announced before its first write, given what a run saw.
+
+    Returns:
+        Its calls, and the nodes of writes that it could not foresee.
+
+    Raises:
+        Stop: It reads something that was not recorded, or does not know what is right.
+    """
+    left = list(recorded)
+    made: list[Request] = []
+    runner = Runner(program, slots, now)
+    run = runner.run(foresee=True)
+    try:
+        request = next(run)
+        while True:
+            made.append(request)
+            request = run.send(None if request.writes else _recorded(request, left).observation)
+    except StopIteration:
+        return made, [node.id for node in runner.later]
+
+
 def _recorded(request: Request, left: list[Step]) -> Step:
     """The next of the recorded steps that is a call, taken from them."""
     for k, step in enumerate(left):
         if step.tool == request.tool and dict(step.arguments) == dict(request.arguments):
             return left.pop(k)
-    raise Stop(f"{request.tool}({_short(dict(request.arguments))}) was not recorded")
+    raise Unrecorded(request)

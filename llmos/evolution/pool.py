@@ -6,11 +6,12 @@ been seen by then. Expressions are enumerated once and evaluated lazily.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from llmos.evolution import cues
 from llmos.evolution.evaluate import FAILURES, FUNCTIONS, Abstain, Env, evaluate
 from llmos.evolution.ir import Call, Expr, Now, Row, Seen, Slot, call
 from llmos.evolution.lexer import DIRECTIONS
@@ -65,6 +66,7 @@ class Pool:
         kinds: What kind of text stands at each slot.
         wordings: Number of the wording of each trace.
         meanings: What words stood for elsewhere.
+        said: The words of each wording.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Pool:
         kinds: Mapping[str, str] | None = None,
         wordings: Sequence[int] = (),
         meanings: Sequence[Mapping[str, Json]] = (),
+        said: Collection[str] = (),
     ) -> None:
         self.envs = list(envs)
         self.nodes = list(nodes)
@@ -83,6 +86,7 @@ class Pool:
         self.row_fields = list(row_fields)
         self.kinds = dict(kinds or {})
         self.meanings = list(meanings)
+        self.said = said
         self.wordings = list(wordings) or [0] * len(self.envs)
         self._values: dict[Expr, list[Any]] = {}
 
@@ -310,6 +314,17 @@ class Pool:
             if self._any(at := call("moment", text)):
                 found.append(at)
         return found
+
+    @cached_property
+    def hours(self) -> list[Slot]:
+        """Slots that may be a time of day."""
+        return [s for s in self.slots if self._may_be_hour(s)]
+
+    def _may_be_hour(self, slot: Slot) -> bool:
+        kind = self.kinds.get(slot.name, "time")
+        if kind in ("number", "duration"):
+            return kind == "number" and cues.of_hours(self.said, slot.name)
+        return True
 
     @cached_property
     def polar(self) -> list[Expr]:

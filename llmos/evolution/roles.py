@@ -130,7 +130,8 @@ def _by_words(
     open_ = dict(left)
     words = around(template)
     for slot in template.slots:
-        if names[slot.name] in near or _kind(slot) != "word":
+        kind = _kind(slot)
+        if names[slot.name] in near or kind not in ("word", "direction"):
             continue
         before, after = words[slot.name]
 
@@ -138,7 +139,7 @@ def _by_words(
             told = near.get(name, ())
             return max((2 * (bool(b) and b == before) + (a == after) for b, a in told), default=0)
 
-        fitting = [n for n, s in open_.items() if _kind(s) == "word" and likeness(n) > 1]
+        fitting = [n for n, s in open_.items() if _kind(s) == kind and likeness(n) > 1]
         if fitting:
             names[slot.name] = max(fitting, key=likeness)
             del open_[names[slot.name]]

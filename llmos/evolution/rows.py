@@ -156,7 +156,7 @@ class Rows:
         found: list[Expr] = [Now()]
         for day in self.pool.days:
             found.append(day)
-            for slot in self.pool.slots:
+            for slot in self.pool.hours:
                 times = [call("time_on", day, slot, before) for before in _AFTERNOON]
                 found += [at for at in times if self.pool.values(at) is not None]
         for length in self.pool.slot_numbers:

@@ -464,6 +464,7 @@ class _Search:
                 kinds={n: k for e in own for n, k in e.kinds.items()},
                 wordings=[e.wording for e in own],
                 meanings=self.known.meanings,
+                said={e.said for e in own if e.said},
             )
             self._pools[tuple(here)] = pool
         return pool

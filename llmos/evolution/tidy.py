@@ -41,7 +41,12 @@ _PIECES = frozenset({"first_word", "last_word", "singular", "before_at"})
 _NAME = 4
 """Characters of such a text."""
 
-_ENDS = {"opening", "closing"}
+_PLAIN = frozenset({"total", "mean", "count"})
+"""Figures that need not be named."""
+
+_ENDS = {"growth", "ends"}
+"""What a comparison of the two ends of a series asks for."""
+
 _STRICT = {">=": ">", "<=": "<"}
 _OPPOSITE = {">": "<", "<": ">"}
 
@@ -227,8 +232,14 @@ class _Tidying:
     def _unlike(self, candidates: Candidates, elsewhere: frozenset[str]) -> Iterator[Expr]:
         """Figures of another sort than the words name: a peak is not what "in all" asks for."""
         meant = cues.figures(self.said)
-        odd = [c for c in candidates if _figures_of(c) - meant]
-        return iter(odd)
+        told = {c: _figures_of(c) for c in candidates}
+        named = any(figures & meant for figures in told.values())
+        grown = any(_is(p, f) for c in candidates for p in parts(c) for f in ("growth", "moved"))
+        for candidate, figures in told.items():
+            unsaid = bool(figures & cues.FIGURES - meant)
+            other = named and bool(figures) and not figures & meant
+            if unsaid or other or (grown and figures == _ENDS):
+                yield candidate
 
     def _wide(self, candidates: Candidates, elsewhere: frozenset[str]) -> Iterator[Expr]:
         """Comparisons that count the limit in, where the words do not."""
@@ -290,12 +301,10 @@ def _strictly(condition: Expr) -> Expr | None:
 
 
 def _figures_of(condition: Expr) -> set[str]:
-    match condition:
-        case Call("test", (Call(a, of), _, Call(b, same))) if {a, b} == _ENDS and of == same:
-            return {"growth"}
-        case Call("negated", (inner,)):
-            return _figures_of(inner)
-    return {p.function for p in parts(condition) if isinstance(p, Call)} & cues.FIGURES
+    """Figures of series that a condition asks for; its two ends are a growth."""
+    found = {p.function for p in parts(condition) if isinstance(p, Call)}
+    figures = found & (cues.FIGURES | _PLAIN)
+    return _ENDS if figures == {"opening", "closing"} else figures
 
 
 def _superlatives(expr: Expr) -> set[str]:

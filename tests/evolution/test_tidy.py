@@ -148,7 +148,7 @@ def test_a_figure_is_asked_for_only_if_the_words_name_it() -> None:
     total, peak = (call("test", call(f, SERIES), ">", LIMIT) for f in ("total", "highest"))
     ever = call("ever", SERIES, ">", LIMIT)
     assert asked(peak, total, ever, said=["if it was over {limit}"]) == (total,)
-    assert asked(ever, total, said=["if it was over {limit} at any time"]) == (ever, total)
+    assert asked(ever, total, said=["if it was over {limit} at any time"]) == (ever,)
     assert asked(peak, said=["if it was over {limit}"]) == (peak,)
 
 
