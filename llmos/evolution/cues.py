@@ -6,10 +6,9 @@ import re
 from collections.abc import Collection, Mapping
 
 _TIME = re.compile(
-    r"\b(?:over|past )?due\b|\b(?:late[rs]?\w*|earl\w+|old\w*|new\w*|recent\w*|future|past|upcoming"
-    r"|coming|ago|since|until|till|before|after|expir\w+|outdated|stale|today|yesterday|tomorrow"
-    r"|tonight|current\w*|already|yet|soon\w*|next|last|previous|first|deadline|overdue|when"
-    r"|(?:week|month|day|year|hour|minute|fortnight|quarter)s?)\b"
+    r"\b(?:over|past )?due\b|\b(?:future|past|upcoming|coming|ago|since|until|till|before|after"
+    r"|expir\w+|outdated|stale|today|yesterday|tomorrow|tonight|current\w*|already|yet|soon\w*"
+    r"|next|previous|deadline|overdue|when|(?:week|month|day|year|hour|minute|fortnight|quarter)s?)\b"
 )
 _EVER = re.compile(r"\b(?:ever|at (?:any|some|one) (?:time|point)|(?:any|some) ?time)\b")
 _EQUAL = re.compile(
@@ -37,7 +36,7 @@ _SPOKEN: Mapping[str, re.Pattern[str]] = {
     "closing": re.compile(r"\b(?:clos\w+|end\w*|final\w*|last|latest|current\w*)\b"),
 }
 _PAST, _AHEAD = "past|last|previous", "next|coming|following|within"
-_HOURS = "at|by|before|after|from|to|until|till|since|around|past|than|between|and"
+_HOURS = "at|by|before|after|from|until|till"
 FIGURES = frozenset(_SPOKEN)
 """Figures of a series that are meant only where the words of a goal name them."""
 
@@ -65,7 +64,10 @@ def _before(said: Collection[str], words: str, slot: str) -> bool:
 
 
 def of_time(said: Collection[str]) -> bool:
-    """Whether some wording speaks of time: else the clock has no part in what is meant."""
+    """Whether some wording speaks of time: else the clock has no part in what is meant.
+
+    The first and the latest of some things come in an order, whatever the time is now.
+    """
     return not said or any(_TIME.search(words) for words in said)
 
 

@@ -213,8 +213,8 @@ class Family:
         What it would have done otherwise counts only where it would have run free.
         """
         try:
-            made, later = foretell(self.program, example.slots, example.now, example.steps)
-            if not later:
+            made, runner = foretell(self.program, example.slots, example.now, example.steps)
+            if not runner.later:
                 agreed = writes(made) == wrote(example)
             else:
                 whole = rehearse(self.program, example.slots, example.now, example.steps)
@@ -231,7 +231,7 @@ class Family:
             proof is not None
             and template is not None
             and proof.refusal(template, example.slots) is None
-            and proof.knows_way(example.slots, writes_of(made), later)
+            and proof.knows_way(example.slots, writes_of(made), runner.open)
         ):
             self.disagreed += 1
 

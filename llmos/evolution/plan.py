@@ -93,9 +93,16 @@ class Runner:
         self._open: dict[str, bool] = {"": True}
         self._checked: set[str] = set()
         """Guards of which the hidden part has been asked, before their first write."""
+        self.empty: list[str] = []
+        """Nodes of writes for every row, where there was none."""
         self.later: list[Write] = []
         """Writes that `run` could not foresee: they need what an earlier one returns."""
         self._foresee = False
+
+    @property
+    def open(self) -> list[str]:
+        """Nodes of writes that may be made or not, as far as is known."""
+        return [*(node.id for node in self.later), *self.empty]
 
     def run(self, *, foresee: bool = False) -> Run:
         """Go through the program.
@@ -182,6 +189,8 @@ class Runner:
         ways = [self._calls(node, shape) for shape in node.shapes]
         if any(way != ways[0] for way in ways[1:]):
             raise Stop(f"{tool} may be meant once or for several rows")
+        if not ways[0]:
+            self.empty.append(node.id)
         for arguments in ways[0]:
             observation = yield Request(node.id, tool, arguments, True)
             self.env.seen[node.id] = _LATER if self._foresee else observation
@@ -314,11 +323,11 @@ def rehearsal(
 
 def foretell(
     program: Program, slots: Mapping[str, str], now: datetime, recorded: Sequence[Step]
-) -> tuple[list[Request], list[str]]:
+) -> tuple[list[Request], Runner]:
     """What a program would have announced before its first write, given what a run saw.
 
     Returns:
-        Its calls, and the nodes of writes that it could not foresee.
+        Its calls, and what made them.
 
     Raises:
         Stop: It reads something that was not recorded, or does not know what is right.
@@ -333,7 +342,7 @@ def foretell(
             made.append(request)
             request = run.send(None if request.writes else _recorded(request, left).observation)
     except StopIteration:
-        return made, [node.id for node in runner.later]
+        return made, runner
 
 
 def _recorded(request: Request, left: list[Step]) -> Step:

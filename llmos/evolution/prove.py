@@ -71,7 +71,7 @@ class Proof:
         return ((1 - exact) / ((n + 1) * (n + 2))) / (exact + (1 - exact) / (n + 1))
 
     def knows_way(
-        self, slots: Mapping[str, str], sure: Collection[str], later: Collection[str] = ()
+        self, slots: Mapping[str, str], sure: Collection[str], open_: Collection[str] = ()
     ) -> bool:
         """Whether runs made just these writes together, more than one of them.
 
@@ -84,12 +84,13 @@ class Proof:
         Args:
             slots: What the goal says.
             sure: Nodes of the writes that will be made.
-            later: Nodes of writes that may be made, which is known only after others.
+            open_: Nodes of writes that may be made too: it is known only after others, or they
+                are made for every row and there is none.
         """
         fitting = {
             way
             for way, n in self.ways.items()
-            if n >= (WAY_MINIMUM if way else 1) and set(sure) <= set(way) <= {*sure, *later}
+            if n >= (WAY_MINIMUM if way else 1) and set(sure) <= set(way) <= {*sure, *open_}
         }
         return any(
             way in fitting and all(slots.get(n) == v for n, v in idle.items() if n in slots)

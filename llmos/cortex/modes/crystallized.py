@@ -145,16 +145,15 @@ class ToolRun:
                 request = run.send(observation)
         except StopIteration as e:
             answer = str(e.value or "")
-        later = [node.id for node in runner.later]
-        if not tool.proof.knows_way(reading.slots, writes_of(made), later):
+        if not tool.proof.knows_way(reading.slots, writes_of(made), runner.open):
             raise Stop("too few runs ever made just these writes together")
         external = {t.name for t in self._calls.tools() if t.effect is Effect.EXTERNAL}
-        if external & {*(call.tool.name for call in writes), *(tool.tools if later else ())}:
+        if external & {*(call.tool.name for call in writes), *(tool.tools if runner.later else ())}:
             budget = self._task.error_budget * EXTERNAL_SHARE
             if tool.proof.agreed < 1 or tool.proof.risk > budget:
                 raise Stop("it writes to the outside, and not enough runs have agreed with it")
         told = str(self._places.absolute(answer))
-        return Plan(reading, tuple(made), tuple(writes), told, whole=not later)
+        return Plan(reading, tuple(made), tuple(writes), told, whole=not runner.later)
 
     def _check_target(self, tool: LearntTool, request: Request, writes: Sequence[Admitted]) -> None:
         """Stop before a file is replaced where every run made a new one, and the other way."""
