@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from llmos.evolution import cues
 from llmos.evolution.evaluate import FUNCTIONS
 from llmos.evolution.ir import Call, Const, Expr, Now, Slot, call, const, parts, size
 from llmos.evolution.naming import named_alike
-from llmos.evolution.pool import Pool, is_moment, same
+from llmos.evolution.pool import Pool, is_moment, same, uses
 from llmos.evolution.rows import Rows
 from llmos.evolution.runtime import midnight, moment
 from llmos.values import Json
@@ -19,7 +20,7 @@ _AFTERNOON = (0, 7, 8, 9, 12)
 """Hours below which a time of day may be meant as afternoon."""
 _MOST = 150
 _ANY_DAY = range(-62, 63)
-_NEAR = (0, 1, -1, 2, -2, 7, -7, 14, -14)
+_NEAR = (0, 1, -1, 7, -7)
 _NEXT = (0, 1, -1)
 """Days between a value and today, a day that is named or read, or a length of time from such a day:
 what is not said has to be small, or whole weeks."""
@@ -261,7 +262,9 @@ class Explainer:
                 # What the goal names needs no correction but for the day it counts itself.
                 bases.append((call("shift", day, span, 1440), _NEXT))
                 bases.append((call("shift", day, call("negative", span), 1440), _NEXT))
-        seen = [*pool.seen_moments, *self._hinted()]
+        named = cues.figures(pool.said)
+        seen = [e for e in pool.seen_moments if "highest" in named or not uses(e, "peak")]
+        seen += self._hinted()
         bases += [(call("midnight", at), _NEAR) for at in seen]
         for base, offsets in bases:
             apart = {

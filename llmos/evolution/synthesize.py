@@ -148,8 +148,7 @@ class _Search:
             else:
                 self._read(place)
         program = Program(tuple(self.nodes), self.guards, self._answer())
-        common = set(self.examples[0].kinds).intersection(*(e.kinds for e in self.examples))
-        kinds = {name: k for e in self.examples for name, k in e.kinds.items() if name in common}
+        kinds = {name: kind for e in self.examples for name, kind in e.kinds.items()}
         said = {e.said for e in self.examples if e.said}
         return tidy(self._with_hidden_guards(program), said, kinds)
 

@@ -38,6 +38,9 @@ _FIGURES = frozenset({"number", "duration", "figure", "polar"})
 
 _PIECES = frozenset({"first_word", "last_word", "singular", "before_at"})
 
+_AS_IT_IS = frozenset({"lines", "only", "lower", "upper", "title", "sentence", "initial"})
+"""What leaves a text as it is, but for its case and its breaks."""
+
 _NAME = 4
 """Characters of such a text."""
 
@@ -60,7 +63,7 @@ def tidy(program: Program, said: Collection[str], kinds: Mapping[str, str]) -> P
     Args:
         program: Its candidates fit every trace.
         said: The words of each wording of its goals.
-        kinds: What kind of text stands at each slot that all of them have.
+        kinds: What kind of text stands at each slot.
     """
     return _Tidying(program, said, kinds).run()
 
@@ -79,7 +82,11 @@ class _Tidying:
         nodes = tuple(self._node(n) for n in self.program.nodes)
         conditions = (self._unlike, self._wide, self._figures, self._moves, self._needless)
         guards = {
-            name: replace(guard, conditions=self._place(guard.conditions, *conditions))
+            name: replace(
+                guard,
+                conditions=self._place(guard.conditions, *conditions),
+                hidden=self._hidden(guard.hidden),
+            )
             for name, guard in self.program.guards.items()
         }
         return Program(nodes, guards, self._place(self.program.answer))
@@ -99,6 +106,11 @@ class _Tidying:
 
     def _arguments(self, arguments: Arguments) -> Arguments:
         return {name: self._place(found) for name, found in arguments.items()}
+
+    def _hidden(self, hidden: Candidates) -> Candidates:
+        """What must be so again, without figures that the words do not name."""
+        odd = set(self._unlike(hidden, frozenset()))
+        return tuple(c for c in hidden if c not in odd) or hidden
 
     def _place(self, candidates: Candidates, *more: Rule) -> Candidates:
         elsewhere = frozenset().union(*(s for i, s in enumerate(self._looked) if i != self._at))
@@ -268,7 +280,7 @@ class _Tidying:
 def _verbatim(expr: Expr) -> bool:
     """Whether a text of the goal, or of a result, stands in it as it is: no name made of one."""
     inside = expr.arguments if isinstance(expr, Call) and expr.function == "concat" else (expr,)
-    return any(isinstance(p, Slot) or _is(p, "lines") or _is(p, "only") for p in inside)
+    return any(isinstance(p, Slot) or any(_is(p, f) for f in _AS_IT_IS) for p in inside)
 
 
 def _named_day(expr: Expr) -> bool:
