@@ -9,7 +9,7 @@ from typing import Any
 from llmos.evolution import cues
 from llmos.evolution.evaluate import FUNCTIONS
 from llmos.evolution.ir import Call, Const, Expr, Now, Slot, call, const, parts, size
-from llmos.evolution.naming import named_alike
+from llmos.evolution.naming import akin_words, named_alike
 from llmos.evolution.pool import Pool, is_moment, same, uses
 from llmos.evolution.rows import Rows
 from llmos.evolution.runtime import midnight, moment
@@ -53,7 +53,7 @@ class Explainer:
         """
         found: dict[Expr, None] = {}
         if all(same(t, targets[0]) for t in targets):
-            found[const(targets[0])] = None
+            found[self._constant(targets[0])] = None
         if all(isinstance(t, str) for t in targets):
             for expr in self._texts([str(t) for t in targets]):
                 found[expr] = None
@@ -70,6 +70,22 @@ class Explainer:
             # A value that stands in a result is read there: the constant is a coincidence.
             likely.sort(key=lambda e: isinstance(e, Const))
         return tuple(likely[:_MOST])
+
+    def _constant(self, target: Json) -> Expr:
+        """A constant, or what a word of the goal stands for if it is named like it.
+
+        In a branch that few runs went a word may never have varied: "total weight" and
+        ``weight_total`` are no coincidence, and another word would mean another name.
+        """
+        if isinstance(target, str):
+            for slot in self.pool.slots:
+                text = self.pool.at(slot, 0)
+                if self.pool.kinds.get(slot.name) not in ("word", "text") or text == target:
+                    continue
+                fixed = all(self.pool.at(slot, i) == text for i in range(len(self.pool.envs)))
+                if fixed and akin_words(text, target):
+                    return call("mapped", slot, {str(text): target})
+        return const(target)
 
     def _plausible(self, found: Iterable[Expr]) -> list[Expr]:
         """Without rows that are greatest by name or number where place or date tells them."""
@@ -117,7 +133,17 @@ class Explainer:
     def _joined(self, targets: list[str]) -> Iterator[Expr]:
         """Texts put together from constants and up to three others."""
         atoms = [e for e in self.pool.texts if len(str(self.pool.at(e, 0) or "")) > 1]
-        yield from self._cover(targets, [], atoms, 3)
+        for expr in self._cover(targets, [], atoms, 3):
+            yield expr
+            yield from self._as_name(expr)
+
+    def _as_name(self, expr: Expr) -> Iterator[Expr]:
+        """A name made of one word that may have been joined of several."""
+        if not isinstance(expr, Call) or not any(_joint(a) for a in expr.arguments):
+            return
+        joined = tuple(call("snake", a) if isinstance(a, Slot) else a for a in expr.arguments)
+        if joined != expr.arguments:
+            yield Call("concat", joined)
 
     def _cover(
         self, rest: list[str], before: list[Expr], atoms: list[Expr], depth: int
@@ -340,6 +366,10 @@ class Explainer:
         if len(table) > _MOST_ENTRIES:
             return False
         return named_alike(table) or (2 * len(table) <= runs and self.pool.varies(slot))
+
+
+def _joint(expr: Expr) -> bool:
+    return isinstance(expr, Const) and "_" in str(expr.value)
 
 
 def _picks(expr: Expr) -> bool:

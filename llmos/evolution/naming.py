@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 from llmos.values import Json
 
+_TELLING = 4
+"""Letters of a word that is not in two names by chance."""
+
 
 def words_of(name: Json) -> list[str]:
     """The words that a text or an identifier is made of."""
@@ -26,6 +29,13 @@ def named_alike(table: Mapping[str, Json]) -> bool:
         if own < 2 or any(n >= own for n in shared.values()):
             return False
     return len(table) > 1
+
+
+def akin_words(text: Json, name: Json) -> bool:
+    """Whether a text and a name, an identifier, have a word in common that says something."""
+    if re.search(r"\s|@", str(name)):
+        return False
+    return any(len(word) >= _TELLING for word in _words(text) & _words(name))
 
 
 def _words(value: Json) -> frozenset[str]:

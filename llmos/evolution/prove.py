@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llmos.evolution.ir import Expr, Loop, Program, Read, Slot, parts
+from llmos.evolution.ir import Call, Const, Expr, Loop, Program, Read, Slot, parts
 from llmos.evolution.lexer import SENSES
 from llmos.evolution.plan import Request, rehearse
 from llmos.evolution.synthesize import Example
@@ -61,6 +61,9 @@ class Proof:
     """Other tools that were put to the test when this was proven: exact ones, and others."""
     prior: tuple[float, float] = UNANIMOUS
     """Starting point of π (Beta)."""
+    chosen: Mapping[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)
+    """For each set of writes, the slots that choose by a table and were always the same there:
+    what looks constant in those writes may be chosen too."""
 
     @property
     def risk(self) -> float:
@@ -93,7 +96,9 @@ class Proof:
             if n >= (WAY_MINIMUM if way else 1) and set(sure) <= set(way) <= {*sure, *open_}
         }
         return any(
-            way in fitting and all(slots.get(n) == v for n, v in idle.items() if n in slots)
+            way in fitting
+            and all(slots.get(n) == v for n, v in idle.items() if n in slots)
+            and all(slots.get(n, v) == v for n, v in self.chosen.get(way, {}).items())
             for way, idle in self.together
         )
 
@@ -140,6 +145,7 @@ class Proof:
             "repeats": [list(pair) for pair in self.repeats],
             "targets": dict(self.targets),
             "prior": list(self.prior),
+            "chosen": [[list(way), dict(slots)] for way, slots in self.chosen.items()],
             "ways": [[list(way), n] for way, n in sorted(self.ways.items())],
             "peers": list(self.peers),
         }
@@ -160,6 +166,7 @@ class Proof:
             data["targets"],
             (exact, other),
             tuple(data.get("prior", UNANIMOUS)),
+            {tuple(way): slots for way, slots in data.get("chosen", ())},
         )
 
 
@@ -210,6 +217,7 @@ def prove(
         _targets(program, examples),
         peers,
         prior,
+        _chosen(program, examples, made),
     )
 
 
@@ -225,6 +233,29 @@ def _targets(program: Program, examples: Sequence[Example]) -> dict[str, str]:
                 was = "absent" if change.before is None else "present"
                 found.setdefault(request.node, set()).add(was)
     return {node: min(ways) for node, ways in found.items() if len(ways) == 1}
+
+
+def _chosen(
+    program: Program, examples: Sequence[Example], made: Sequence[tuple[str, ...]]
+) -> dict[tuple[str, ...], dict[str, str]]:
+    """For each set of writes, the slots that choose by a table and had one value there."""
+    tables = {
+        slot.name
+        for expr in simplest(program)
+        for part in parts(expr)
+        if isinstance(part, Call) and part.function == "mapped"
+        for slot, table in [part.arguments]
+        if isinstance(slot, Slot) and isinstance(table, Const)
+        if not set(table.value.values()) <= {"<", ">"}
+    }
+    found: dict[tuple[str, ...], dict[str, str]] = {}
+    for way in {w for w in made if w}:
+        own = [e.slots for e, w in zip(examples, made, strict=True) if w == way]
+        for name in sorted(tables):
+            values = {slots[name] for slots in own if name in slots}
+            if len(values) == 1:
+                found.setdefault(way, {})[name] = min(values)
+    return found
 
 
 def writes_of(made: Iterable[Request]) -> tuple[str, ...]:

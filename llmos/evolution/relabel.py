@@ -48,6 +48,10 @@ def relabelled_proof(proof: Proof, names: Names) -> Proof:
             (way, {names.get(n, n): v for n, v in idle.items()}) for way, idle in proof.together
         ),
         repeats=tuple((names.get(a, a), names.get(b, b)) for a, b in proof.repeats),
+        chosen={
+            way: {names.get(n, n): v for n, v in slots.items()}
+            for way, slots in proof.chosen.items()
+        },
     )
 
 

@@ -137,9 +137,14 @@ def _by_words(
 
         def likeness(name: str, before: str = before, after: str = after) -> int:
             told = near.get(name, ())
-            return max((2 * (bool(b) and b == before) + (a == after) for b, a in told), default=0)
+            return max(
+                (2 * (bool(b) and b == before) + (bool(a) and a == after) for b, a in told),
+                default=0,
+            )
 
-        fitting = [n for n, s in open_.items() if _kind(s) == kind and likeness(n) > 1]
+        # Few words compare: one that stands before the same word is the same comparison.
+        least = 1 if kind == "direction" else 2
+        fitting = [n for n, s in open_.items() if _kind(s) == kind and likeness(n) >= least]
         if fitting:
             names[slot.name] = max(fitting, key=likeness)
             del open_[names[slot.name]]

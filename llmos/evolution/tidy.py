@@ -222,8 +222,8 @@ class _Tidying:
     def _days(self, candidates: Candidates, elsewhere: frozenset[str]) -> Iterator[Expr]:
         """Days told otherwise than by a date of the goal that is there for nothing else."""
         dates = {n for n, kind in self.kinds.items() if kind == "date"} - elsewhere
-        if any(dates & _slots([c]) for c in candidates):
-            yield from (c for c in candidates if not dates & _slots([c]))
+        if any(dates & _slots([c]) and not _nodes(c) for c in candidates):
+            yield from (c for c in candidates if not dates & _slots([c]) and not _nodes(c))
         elif any(_named_day(c) for c in candidates):
             # The very day that the goal names is no coincidence.
             yield from (c for c in candidates if not _slots([c]) and not _nodes(c))
