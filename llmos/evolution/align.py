@@ -122,12 +122,13 @@ def merge(a: Masked, b: Masked) -> Masked | None:
                 others.get(t[1]) for t in right[j1:j2]
             ]
             kind = "text" if "text" in sides else "word"
-            if max(i2 - i1, j2 - j1) > 1 and (
-                _beside_free(i1, i2, left, kinds)
+            several = max(i2 - i1, j2 - j1) > 1
+            if (
+                (several and _beside_free(i1, i2, left, kinds))
                 or _ragged([k for k, _, _ in left[i1:i2]])
                 or _ragged([k for k, _, _ in right[j1:j2]])
             ):
-                return None  # Nobody could tell where one slot ends and the next begins.
+                return None  # No name of a thing, or nobody could tell where it ends.
             spans.append(Span(left[i1][1], left[i2 - 1][2], kind))
             continue
         for (_, start, end), (_, other, _) in zip(left[i1:i2], right[j1:j2], strict=True):
@@ -146,8 +147,8 @@ def _beside_free(
 
 
 def _ragged(keys: Sequence[str]) -> bool:
-    """Whether words begin or end with one that names nothing: "of the total", "total as"."""
-    return len(keys) > 1 and bool({keys[0].lower(), keys[-1].lower()} & COMMON)
+    """Whether words begin or end with one that names nothing: "of the total", "total as", "to"."""
+    return bool({keys[0].lower(), keys[-1].lower()} & COMMON)
 
 
 def _changes(left: Sequence[str], right: Sequence[str]) -> list[Change] | None:
