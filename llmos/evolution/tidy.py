@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from llmos.evolution import cues
 from llmos.evolution.ir import (
@@ -108,8 +109,14 @@ class _Tidying:
         return {name: self._place(found) for name, found in arguments.items()}
 
     def _hidden(self, hidden: Candidates) -> Candidates:
-        """What must be so again, without figures that the words do not name."""
-        odd = set(self._unlike(hidden, frozenset()))
+        """What must be so again, without what the words do not ask for.
+
+        What only a read that nothing uses can tell stays.
+        """
+        used = set().union(*(_nodes(e) for c in _places(self.program) for e in c[:1]))
+        elsewhere = frozenset().union(*self._looked)
+        odd = set(self._unlike(hidden, elsewhere))
+        odd |= {c for c in self._figures(hidden, elsewhere) if _nodes(c) <= used}
         return tuple(c for c in hidden if c not in odd) or hidden
 
     def _place(self, candidates: Candidates, *more: Rule) -> Candidates:
@@ -149,9 +156,19 @@ class _Tidying:
         if slots:
             return not slots <= elsewhere
         if any(isinstance(p, Now) for p in inside):
-            return cues.of_time(self.said)
+            return cues.of_time(self.said) and not _nodes(where) & self._dated
         # A kind of rows that all runs happened to see, and no other, may well be meant.
-        return isinstance(where.arguments[3], Const)
+        return isinstance(where.arguments[3], Const) and where.arguments[2] != _op("!=")
+
+    @cached_property
+    def _dated(self) -> set[str]:
+        """Reads that were asked for a time already."""
+        return {
+            read.id
+            for read in self.program.reads()
+            for found in read.arguments.values()
+            if any(isinstance(p, Now) for p in parts(found[0]))
+        }
 
     def _sides(self, candidates: Candidates, elsewhere: frozenset[str]) -> Iterator[Expr]:
         """Times ahead where the goal speaks of the past, and the other way round."""
