@@ -26,7 +26,7 @@ from llmos.evolution.plan import Request, Stop, Unrecorded, foretell, rehearse
 from llmos.evolution.prove import MINIMUM, Proof, simplest, writes_of
 from llmos.evolution.roles import Around, around, correspond
 from llmos.evolution.synthesize import Example, NoProgram, chooses_row, synthesize
-from llmos.evolution.templates import SlotSpec, Template
+from llmos.evolution.templates import SlotSpec, Template, plain
 from llmos.values import Json, Trace
 
 _DOUBTED, _DOUBTED_EACH = 5, 12
@@ -279,21 +279,43 @@ def grow(
 def _coherent(group: Group) -> Iterator[Group]:
     """The group with runs left out that may be wrong, though nobody said so.
 
-    First those that looked at other things than most, then each of them by itself.
+    First those that looked at other things than most, then those that looked in another way, then
+    each of them by itself.
     """
     n = len(group.traces)
     if n < _DOUBTED:
         return
-    plans = [
-        frozenset(kind_of_call(s) for s in t.steps if not s.effect.writes) for t in group.traces
-    ]
-    usual = Counter(plans).most_common(1)[0][0]
-    alike = [t for t, plan in zip(group.traces, plans, strict=True) if plan == usual]
-    if _DOUBTED - 1 <= len(alike) < n:
-        yield group.only(alike)
+    for plan_of in (_plan, _finer_plan):
+        plans = [plan_of(t) for t in group.traces]
+        usual = Counter(plans).most_common(1)[0][0]
+        alike = [t for t, plan in zip(group.traces, plans, strict=True) if plan == usual]
+        if _DOUBTED - 1 <= len(alike) < n:
+            yield group.only(alike)
     if n <= _DOUBTED_EACH:
         for k in range(n):
             yield group.only([t for i, t in enumerate(group.traces) if i != k])
+
+
+def _plan(trace: Trace) -> object:
+    """What a run looked at."""
+    return frozenset(kind_of_call(s) for s in trace.steps if not s.effect.writes)
+
+
+def _finer_plan(trace: Trace) -> object:
+    """What a run looked at in what order, and which of it the goal had said.
+
+    One looks for a name, another for the address that it looked up first.
+    """
+    goal = plain(trace.goal).lower()
+    calls = [
+        (
+            step.tool,
+            tuple(sorted((name, str(v).lower() in goal) for name, v in step.arguments.items())),
+        )
+        for step in trace.steps
+        if not step.effect.writes
+    ]
+    return tuple(call for k, call in enumerate(calls) if k == 0 or call != calls[k - 1])
 
 
 def _named(groups: Sequence[Group]) -> list[dict[str, str]] | None:

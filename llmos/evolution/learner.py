@@ -392,13 +392,24 @@ class Learner:
                     continue
                 name = self._new_name(family)
                 self.families[name] = family
-            own = {t.id for g in self.families[name].groups for t in g.traces}
-            self.loose = [g for g in self.loose if not any(t.id in own for t in g.traces)]
+            self._take_out({t.id for g in self.families[name].groups for t in g.traces})
             for other in list(self.loose):
                 if akin(group, other) and self.families[name].attach(other, known):
                     self.loose.remove(other)
             changed.add(name)
         return changed
+
+    def _take_out(self, taken: set[str]) -> None:
+        """Take traces that have found their family out of the loose groups."""
+        left: list[Group] = []
+        for group in self.loose:
+            rest = [t for t in group.traces if t.id not in taken]
+            if len(rest) == len(group.traces):
+                left.append(group)
+            elif rest:
+                left.append(group.only(rest))
+                left[-1].why = "it was done otherwise than in most runs"
+        self.loose = left
 
     def _apart(self, group: Group, known: ToolHabits) -> list[Group]:
         """Parts of a group without a program; by mere words only if one of them then has one."""
