@@ -31,6 +31,9 @@ _log = logging.getLogger(__name__)
 
 WATERMARK = "trace-compiler"
 
+FORMAT = 2
+"""How goals are read. What was learnt under another one is learnt anew, from the same traces."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -121,6 +124,8 @@ class Compiler:
         self._author = author
         self._error_budget = error_budget
         self._learner: Learner | None = None
+        self._outdated: set[str] = set()
+        """Families that were learnt under another format."""
         self._at = -1
         self._digests: dict[str, str] = {}
         """Version of each family's tool that holds what is known of it."""
@@ -136,6 +141,9 @@ class Compiler:
         began = time.perf_counter()
         since, rest = self._stored()
         self._held = list(rest.get("held", ())) if rest else []
+        if rest is not None and rest.get("format", 1) != FORMAT:
+            self._outdated, self._learner = set(rest["families"]), None
+            since, rest = 0, None
         ids, upto = self._traces.touched(self._scope, since)
         if not ids:
             idle = self._without_news(rest) if rest and self._held else LearnReport(0)
@@ -161,7 +169,7 @@ class Compiler:
     def known(self) -> Learner | None:
         """What is known by now, for `keep`; None where nothing was ever learnt."""
         since, rest = self._stored()
-        if rest is None:
+        if rest is None or rest.get("format", 1) != FORMAT:
             return None
         self._learner = None  # what is given away here may be changed and never kept
         learner = self._current(since, rest)
@@ -196,7 +204,8 @@ class Compiler:
     def _taken(self, learner: Learner) -> set[str]:
         """Names of tools that are not the learner's."""
         tools = self._volume.list_artifacts(ArtifactType.TOOL, limit=100_000)
-        return {a.name for a in tools if a.name not in learner.families}
+        own = learner.families.keys() | self._outdated
+        return {a.name for a in tools if a.name not in own}
 
     def _stored(self) -> tuple[int, Mapping[str, Json] | None]:
         text = self._store.read(lambda c: get_watermark(c, WATERMARK, self._volume.place))
@@ -309,14 +318,21 @@ class Compiler:
                     self._volume.archive(
                         ArtifactType.TOOL, name, author=self._author, why=why, tx=tx
                     )
+            for name in sorted(self._outdated - learner.families.keys()):
+                old = self._volume.find(ArtifactType.TOOL, name, tx=tx)
+                if old is not None and not old.status.out_of_use:
+                    why = "learnt anew, its runs make another tool"
+                    self._volume.archive(
+                        ArtifactType.TOOL, name, author=self._author, why=why, tx=tx
+                    )
             waiting = [n for n in self._held if n in learner.families and n not in holding.held]
             self._hold(tx, holding, waiting, digests)
             families = {n: digests[n] for n in sorted(learner.families)}
-            kept = {"seq": upto, "families": families, **rest_json(learner)}
+            kept = {"format": FORMAT, "seq": upto, "families": families, **rest_json(learner)}
             self._keep(tx, kept | {"held": holding.held})
 
         self._store.write(write)
-        self._digests, self._held = digests, holding.held
+        self._digests, self._held, self._outdated = digests, holding.held, set()
         report = LearnReport(0, tuple(created), tuple(evolved), tuple(retired))
         return holding.told(report)
 

@@ -17,7 +17,7 @@ from llmos.evolution.ir import Program, call
 from llmos.evolution.prove import Proof
 from llmos.evolution.tool import LearntTool, Shelf
 from llmos.memory.traces import Traces
-from llmos.store import Store
+from llmos.store import Store, Transaction
 from llmos.values import ArtifactType, Effect, Footprint, Usage
 from llmos.volumes import Status, Volume, get_watermark, set_watermark
 from tests.evolution.jobs import CLEAR, CLIMATE, DUTY, NOTE, ROOM, look, write
@@ -496,3 +496,26 @@ async def test_a_home_that_never_counted_tools_begins_to(store: Store, volume: V
     await remember(store, traces(CLEAR, 3, 4))
     assert len(another(store).learn().created) == 1
     assert watermark(store, volume)["tried"] == {}
+
+
+async def test_what_an_older_release_learnt_is_learnt_anew_under_the_same_name(
+    store: Store, compiler: Compiler, volume: Volume
+) -> None:
+    await remember(store, [*traces(NOTE, 1, 3), *traces(DUTY, 2, 3)])
+    made = compiler.learn().created
+    kept = watermark(store, volume)
+    (gone,) = {"an-old-tool"}
+    kept["families"][gone] = kept["families"][made[0]]
+    del kept["format"]
+    content = volume.version(kept["families"][gone]).content
+
+    def older(tx: Transaction) -> None:
+        volume.put(tx, TOOL, gone, content, author="user-cron", status=Status.ACTIVE)
+        set_watermark(tx, WATERMARK, volume.place, json.dumps(kept))
+
+    store.write(older)
+    again = another(store).learn()
+    assert (again.traces, again.created) == (6, ())
+    assert {volume.get(TOOL, name).status for name in made} == {Status.ACTIVE}
+    assert volume.get(TOOL, gone).status is Status.ARCHIVED
+    assert another(store).learn().traces == 0
