@@ -32,13 +32,17 @@ _SPOKEN: Mapping[str, re.Pattern[str]] = {
         r"\b(?:decreas\w+|f[ae]ll\w*|drop\w*|declin\w+|shr[aiu]nk|lower|down|los\w+)\b"
     ),
     "moved": _CHANGE,
-    "opening": re.compile(r"\b(?:open\w*|start\w*|beg[aiu]n\w*|initial\w*|first)\b"),
-    "closing": re.compile(r"\b(?:clos\w+|end\w*|final\w*|last|latest|current\w*)\b"),
+    "opening": re.compile(r"\b(?:open\w*|start\w*|beg[aiu]n\w*|initial\w*)\b"),
+    "closing": re.compile(r"\b(?:clos(?:e[ds]?|ing)|end(?:s|ed)?|final\w*)\b"),
 }
 _PAST, _AHEAD = "past|last|previous", "next|coming|following|within"
 _HOURS = "at|by|before|after|from|until|till"
 FIGURES = frozenset(_SPOKEN)
 """Figures of a series that are meant only where the words of a goal name them."""
+
+
+PLAIN_WORDS = frozenset({"ever", "growth", "decline", "moved"})
+"""Those of them that nothing else is meant by, where they are named."""
 
 
 def figures(said: Collection[str]) -> frozenset[str]:

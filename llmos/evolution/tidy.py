@@ -154,7 +154,9 @@ class _Tidying:
         inside = [p for a in where.arguments[2:] for p in parts(a)]
         slots = {p.name for p in inside if isinstance(p, Slot)}
         if slots:
-            return not slots <= elsewhere
+            # A read that was asked for a text may find what only resembles it.
+            exact = self._is_text(where.arguments[3])
+            return exact or not slots <= elsewhere
         if any(isinstance(p, Now) for p in inside):
             return cues.of_time(self.said) and not _nodes(where) & self._dated
         # A kind of rows that all runs happened to see, and no other, may well be meant.
@@ -262,11 +264,12 @@ class _Tidying:
         """Figures of another sort than the words name: a peak is not what "in all" asks for."""
         meant = cues.figures(self.said)
         told = {c: _figures_of(c) for c in candidates}
-        named = any(figures & meant for figures in told.values())
+        plainly = meant & cues.PLAIN_WORDS
+        named = any(figures & plainly for figures in told.values())
         grown = any(_is(p, f) for c in candidates for p in parts(c) for f in ("growth", "moved"))
         for candidate, figures in told.items():
             unsaid = bool(figures & cues.FIGURES - meant)
-            other = named and bool(figures) and not figures & meant
+            other = named and bool(figures) and not figures & plainly
             if unsaid or other or (grown and figures == _ENDS):
                 yield candidate
 

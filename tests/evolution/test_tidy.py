@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -73,8 +74,16 @@ def test_a_condition_on_rows_stays_if_it_is_all_that_looks_at_something_of_the_g
     light = where(ROWS, "weight", "<", call("number", Slot("limit")))
     filtered = call("get", call("nth", light, 0), "id")
     assert left(first, filtered) == (first, filtered)
-    own = where(ROWS, "owner", "==", Slot("name"))
-    assert left(first, call("get", call("nth", own, 0), "id")) == (first,)
+    known = program((first, filtered))
+    looked = Read("r2", (const("scales.read"),), {"limit": (call("number", Slot("limit")),)})
+    (write,) = tidy(replace(known, nodes=(looked, *known.nodes)), (), KINDS).writes()
+    assert write.shapes[0].arguments["what"] == (first,)
+
+
+def test_a_read_that_was_asked_for_a_text_may_find_what_only_resembles_it() -> None:
+    first = call("get", call("nth", ROWS, 0), "id")
+    own = call("get", call("nth", where(ROWS, "owner", "==", Slot("name")), 0), "id")
+    assert left(first, own) == (first, own)
 
 
 def test_a_kind_of_rows_that_all_runs_saw_may_be_meant() -> None:
