@@ -164,6 +164,22 @@ def test_a_value_that_stands_in_a_result_is_read_there_before_it_is_a_constant()
     assert isinstance(found[-1], Const)
 
 
+def test_a_name_like_the_one_word_that_was_seen_stays_tied_to_it() -> None:
+    envs = [Env({"a": "total weight", "b": "hall"}, WEDNESDAY) for _ in range(2)]
+    pool = pool_of(*envs, kinds={"a": "word", "b": "text"})
+    found = explained(pool, ["weight_total"] * 2)
+    assert call("mapped", Slot("a"), {"total weight": "weight_total"}) in found
+    assert const("weight_total") not in found
+    assert const("height") in explained(pool, ["height"] * 2)
+
+
+def test_a_name_made_of_one_word_may_have_been_joined_of_several() -> None:
+    envs = [Env({"a": word}, WEDNESDAY) for word in ("hall", "attic", "cellar")]
+    found = explained(pool_of(*envs), [f"boxes_{e.slots['a']}" for e in envs])
+    assert call("concat", "boxes_", Slot("a")) in found
+    assert call("concat", "boxes_", call("snake", Slot("a"))) in found
+
+
 def test_a_table_is_made_only_of_what_was_seen_twice() -> None:
     def envs(*words: str) -> list[Env]:
         return [Env({"w": word}, WEDNESDAY) for word in words]

@@ -24,7 +24,7 @@ from llmos.evolution.ir import (
     call,
     const,
 )
-from llmos.evolution.plan import Request, Runner, Stop, rehearse
+from llmos.evolution.plan import Request, Runner, Stop, Unrecorded, foretell, rehearse
 from llmos.values import Effect, Json, Step
 
 NOW = datetime(2026, 4, 8, 9, 30)
@@ -217,6 +217,18 @@ def test_a_rehearsal_answers_from_the_record() -> None:
     assert len(rehearse(program, {}, NOW, steps)) == 3
     with pytest.raises(Stop, match=r"shelf\.remove.*was not recorded"):
         rehearse(program, {}, NOW, steps[:2])
+
+
+def test_what_a_program_announces_is_told_before_what_a_run_wrote() -> None:
+    program = Program((READ, loop(ROWS)))
+    read = Step("shelf.find", {}, TWO)
+    made, runner = foretell(program, {}, NOW, [read])
+    assert [r.arguments for r in made if r.writes] == [{"code": "B1"}, {"code": "B2"}]
+    assert runner.open == []
+    none, idle = foretell(program, {}, NOW, [replace(read, observation=[])])
+    assert [r.tool for r in none] == ["shelf.find"] and idle.open == ["w"]
+    with pytest.raises(Unrecorded, match="was not recorded"):
+        foretell(program, {}, NOW, [])
 
 
 def test_a_call_that_was_recorded_once_is_not_rehearsed_twice() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmos.evolution.ir import Program, Slot, const
+from llmos.evolution.ir import Guard, Program, Read, Seen, Single, Slot, Write, call, const
 from llmos.evolution.plan import Stop
 from llmos.evolution.prove import MINIMUM, Proof, prove, writes_of
 from llmos.evolution.synthesize import Example
 from llmos.evolution.templates import SlotSpec, Template
+from llmos.values import Effect, Json, Step
 from tests.evolution.jobs import CLEAR, NOTE, WARM, write
 from tests.evolution.office import Job, examples
 
@@ -170,3 +172,39 @@ def test_a_loop_is_one_write_of_the_way() -> None:
 def test_a_proof_survives_as_json(job: Job) -> None:
     shown = prove(job.program, examples(job, 5, 6), agreed=1)
     assert Proof.from_json(json.loads(json.dumps(shown.as_json()))) == shown
+
+
+def test_a_loop_without_a_row_is_no_other_set_of_writes() -> None:
+    both = Proof(runs=4, together=((("a", "b"), {}),), ways={("a", "b"): 4})
+    assert not both.knows_way({}, {"a"})
+    assert both.knows_way({}, {"a"}, {"b"})
+    assert not both.knows_way({}, {"b"}, {"c"})
+
+
+def test_a_choosing_word_that_one_set_of_writes_never_varied_is_served_there_for_itself() -> None:
+    table = call("mapped", Slot("room"), {"hall": "a1", "attic": "b2"})
+    look = Read("r", (const("note.list"),), {"room": (table,)})
+    post = Write("w", (const("note.post"),), (Single({"text": (const("x"),)}),), "g")
+    some = call("exists", call("rows", Seen("r")))
+    program = Program((look, post), {"g": Guard((some,))})
+    seen = []
+    for room, found in [("hall", True), ("hall", True), ("attic", False), ("hall", False)]:
+        rows: list[Json] = [{"n": 1}] if found else []
+        asked = {"room": "a1" if room == "hall" else "b2"}
+        read = Step("note.list", asked, rows, effect=Effect.READ)
+        made = [Step("note.post", {"text": "x"}, "", effect=Effect.WRITE)] if found else []
+        seen.append(Example({"room": room}, datetime(2026, 4, 1), (read, *made)))
+    shown = prove(program, seen)
+    assert shown.knows_way({"room": "hall"}, {"w"})
+    assert not shown.knows_way({"room": "attic"}, {"w"})
+    assert shown.knows_way({"room": "attic"}, set())
+    assert Proof.from_json(json.loads(json.dumps(shown.as_json()))) == shown
+
+
+def test_what_a_hidden_guard_looks_at_is_looked_at() -> None:
+    limit = call("number", Slot("limit"))
+    guard = Guard(hidden=(call("test", call("count", call("rows", Seen("r"))), ">", limit),))
+    look = Read("r", (const("note.list"),), {})
+    program = Program((look, write("note.post", text="x")), {"": guard})
+    shown = prove(program, [])
+    assert shown.used == {"limit"}
