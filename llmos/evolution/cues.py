@@ -10,11 +10,14 @@ _TIME = re.compile(
     r"|expir\w+|outdated|stale|today|yesterday|tomorrow|tonight|current\w*|already|yet|soon\w*"
     r"|next|previous|deadline|overdue|when|(?:week|month|day|year|hour|minute|fortnight|quarter)s?)\b"
 )
-_EVER = re.compile(r"\b(?:ever|at (?:any|some|one) (?:time|point)|(?:any|some) ?time)\b")
+_EVER = re.compile(
+    r"\b(?:ever|(?:any|some) ?time"
+    r"|(?:at|on|in) (?:any|some|one) (?:time|point|moment|day|week|month))\b"
+)
 _EQUAL = re.compile(
     r"\bat (?:least|most)\b|\bor (?:more|less|fewer|higher|lower|above|below|later|earlier|equal)\b"
     r"|\bno (?:more|less|fewer|later|earlier)\b|\bnot (?:more|less|fewer)\b|\bup to\b"
-    r"|\b(?:min|max)imum\b|\bsame\b|\bequal\b"
+    r"|\b(?:min|max)imum\b|\bsame\b|\bequal\b|\bnot\b|n['’]t\b|\breach\w*|\bhit\b"
 )
 
 

@@ -268,7 +268,8 @@ class _Tidying:
         named = any(figures & plainly for figures in told.values())
         grown = any(_is(p, f) for c in candidates for p in parts(c) for f in ("growth", "moved"))
         for candidate, figures in told.items():
-            unsaid = bool(figures & cues.FIGURES - meant)
+            # Of one series against a limit a peak may well be meant; of two it has to be said.
+            unsaid = len(_nodes(candidate)) > 1 and bool(figures & cues.FIGURES - meant)
             other = named and bool(figures) and not figures & plainly
             if unsaid or other or (grown and figures == _ENDS):
                 yield candidate

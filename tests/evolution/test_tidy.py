@@ -153,12 +153,20 @@ LIMIT = call("number", Slot("limit"))
 SERIES = Seen("r1")
 
 
-def test_a_figure_is_asked_for_only_if_the_words_name_it() -> None:
+def test_of_two_series_the_peaks_are_compared_only_if_the_words_name_them() -> None:
+    total, peak = (
+        call("test", call(f, Seen("r0")), ">", call(f, SERIES)) for f in ("total", "highest")
+    )
+    assert asked(peak, total, said=["if there were more of {a} than of {b}"]) == (total,)
+    assert asked(peak, total, said=["if the peak of {a} was above {b}"]) == (peak, total)
+    assert asked(peak, said=["if there were more of {a} than of {b}"]) == (peak,)
+
+
+def test_what_was_so_at_any_time_is_no_sum_and_no_mean() -> None:
     total, peak = (call("test", call(f, SERIES), ">", LIMIT) for f in ("total", "highest"))
     ever = call("ever", SERIES, ">", LIMIT)
-    assert asked(peak, total, ever, said=["if it was over {limit}"]) == (total,)
     assert asked(ever, total, said=["if it was over {limit} at any time"]) == (ever,)
-    assert asked(peak, said=["if it was over {limit}"]) == (peak,)
+    assert asked(ever, total, peak, said=["if it was over {limit}"]) == (ever, total, peak)
 
 
 def test_a_limit_is_not_counted_in_unless_the_words_say_so() -> None:
