@@ -377,6 +377,10 @@ class _Search:
         """Reads that nothing uses, and conditions of which one outcome was seen, must agree too."""
         used = _used(program)
         unused = {r.id for r in program.reads() if r.guard == "" and r.id not in used}
+        last = max((k for k, n in enumerate(program.nodes) if isinstance(n, Write)), default=0)
+        if any(isinstance(n, Read) and n.guard and n.id not in used for n in program.nodes[:last]):
+            # What it was for may be what a constant hides.
+            raise NoProgram("a read in a branch that nothing uses")
         one_sided = all(e.conditional for e in self.examples) and not _branches(program)
         if one_sided and len(self.examples) < _ONE_SIDED:
             raise NoProgram(
