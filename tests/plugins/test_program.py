@@ -170,11 +170,13 @@ async def test_nothing_is_left_of_a_program_for_the_next_one(run: Run) -> None:
 
 
 async def test_more_programs_than_workers_take_turns() -> None:
+    before = children()
     runner = ProgramRunner(workers=2)
     source = "def f(n):\n    return call('echo', n=n)['n']"
     runs = [runner.run(source, "f", {"n": n}, echo, allowed=ECHO) for n in range(20)]
     assert await asyncio.gather(*runs) == list(range(20))
-    assert len(children()) <= 2
+    # Other runners of this process may still be ending theirs.
+    assert len(children() - before) <= 2
     await runner.aclose()
 
 
