@@ -18,7 +18,7 @@ from llmos.evolution.ir import (
     Slot,
     call,
     mapped_program,
-    parts,
+    tables_of,
 )
 from llmos.evolution.lexer import FIGURES
 from llmos.evolution.narrow import Anew, narrow
@@ -81,15 +81,12 @@ class Family:
     def _told(self, slot: str) -> frozenset[str]:
         """Words that the program knows the meaning of at a slot."""
         tables = [
-            e.arguments[1].value
+            frozenset(table)
             for expr in simplest(self.program)
-            for e in parts(expr)
-            if isinstance(e, Call) and e.function == "mapped" and e.arguments[0] == Slot(slot)
-            if isinstance(e.arguments[1], Const)
+            for name, table in tables_of(expr)
+            if name == slot
         ]
-        if not tables:
-            return frozenset()
-        return frozenset(set(tables[0]).intersection(*tables[1:]))
+        return frozenset.intersection(*tables) if tables else frozenset()
 
     @property
     def slots(self) -> dict[str, SlotSpec]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from llmos.evolution.ir import Call, Expr, Now, Seen, Slot, call, const, parts, size
+from llmos.evolution.ir import Call, Expr, Now, Seen, Slot, call, const, is_call, parts, size
 from llmos.evolution.pool import AGGREGATES, Pool
 from llmos.evolution.rows import Rows
 
@@ -79,7 +79,7 @@ def likely(found: Sequence[Expr]) -> tuple[Expr, ...]:
     Few traces let many a constant tell the branches apart; what the goal, the clock or the
     emptiness of a result says is seldom a coincidence.
     """
-    sure = [e for e in found if grounded(e) or not any(_is_call(p, "where") for p in parts(e))]
+    sure = [e for e in found if grounded(e) or not any(is_call(p, "where") for p in parts(e))]
     return tuple(sure or found)
 
 
@@ -115,7 +115,7 @@ def _all(pool: Pool) -> Iterator[Expr]:
 
 def _figures(pool: Pool) -> Iterator[Expr]:
     thresholds: list[Expr] = [e for e in pool.slot_numbers if e.function == "number"]
-    counted = [e for e in pool.seen_numbers if _is_call(e, "count")]
+    counted = [e for e in pool.seen_numbers if is_call(e, "count")]
     measured: list[Expr] = [
         e for e in pool.seen_numbers if isinstance(e, Call) and e.function in AGGREGATES
     ]
@@ -126,14 +126,14 @@ def _figures(pool: Pool) -> Iterator[Expr]:
     for figure in [*measured, *counted]:
         for threshold in thresholds:
             yield from _compared(pool, figure, threshold)
-            if _is_call(figure, "growth"):
+            if is_call(figure, "growth"):
                 yield from _grown(pool, figure, threshold)
     for i, one in enumerate(measured):
         for two in measured[i + 1 :]:
             if _alike(one, two):
                 yield from _compared(pool, one, two)
     for single in pool.seen_numbers:
-        if _is_call(single, "number"):
+        if is_call(single, "number"):
             for threshold in thresholds:
                 yield from _compared(pool, single, threshold)
 
@@ -170,7 +170,3 @@ def _moments(pool: Pool) -> Iterator[Expr]:
         for other in against:
             for op in _OPS:
                 yield call("test", at, op, other)
-
-
-def _is_call(expr: Expr, function: str) -> bool:
-    return isinstance(expr, Call) and expr.function == function

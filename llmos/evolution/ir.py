@@ -133,6 +133,29 @@ def parts(expr: Expr) -> Iterator[Expr]:
             yield from parts(argument)
 
 
+def is_call(expr: Expr, function: str) -> bool:
+    """Whether an expression is a call of a function."""
+    return isinstance(expr, Call) and expr.function == function
+
+
+def slots_of(*exprs: Expr) -> frozenset[str]:
+    """The slots that expressions look at."""
+    return frozenset(p.name for e in exprs for p in parts(e) if isinstance(p, Slot))
+
+
+def nodes_of(*exprs: Expr) -> frozenset[str]:
+    """The steps whose observations expressions look at."""
+    return frozenset(p.node for e in exprs for p in parts(e) if isinstance(p, Seen))
+
+
+def tables_of(expr: Expr) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    """Tables of what the text of a slot stands for in an expression: (slot, table)."""
+    for part in parts(expr):
+        match part:
+            case Call("mapped", (Slot(name), Const() as table)):
+                yield name, table.value
+
+
 Candidates = tuple[Expr, ...]
 """Expressions that fit every trace, the simplest first."""
 
@@ -227,8 +250,8 @@ class Program:
         return (n for n in self.nodes if isinstance(n, Write))
 
 
-def every_candidate(program: Program) -> Iterator[Candidates]:
-    """All places of the program where expressions stand."""
+def every_candidate(program: Program, *, hidden: bool = True) -> Iterator[Candidates]:
+    """All places of the program where expressions stand; with what must be so again or without."""
     for node in program.nodes:
         yield node.tool
         if isinstance(node, Read):
@@ -240,12 +263,29 @@ def every_candidate(program: Program) -> Iterator[Candidates]:
             yield from shape.arguments.values()
     for guard in program.guards.values():
         yield guard.conditions
-        yield guard.hidden
+        if hidden:
+            yield guard.hidden
     yield program.answer
 
 
-def mapped_program(program: Program, change: Callable[[Candidates], Candidates]) -> Program:
-    """The program with the candidates of every place changed, in the order of `every_candidate`."""
+Change = Callable[[Candidates], Candidates]
+
+
+def mapped_program(
+    program: Program,
+    change: Change,
+    *,
+    conditions: Change | None = None,
+    hidden: Change | None = None,
+) -> Program:
+    """The program with the candidates of every place changed, in the order of `every_candidate`.
+
+    Args:
+        program: What is changed.
+        change: Of the candidates of one place.
+        conditions: Of those of a guard, if they change otherwise.
+        hidden: Of what must be so again, if it changes otherwise.
+    """
 
     def arguments(of: Arguments) -> Arguments:
         return {name: change(found) for name, found in of.items()}
@@ -263,7 +303,11 @@ def mapped_program(program: Program, change: Callable[[Candidates], Candidates])
 
     nodes = tuple(map(node, program.nodes))
     guards = {
-        name: replace(g, conditions=change(g.conditions), hidden=change(g.hidden))
+        name: replace(
+            g,
+            conditions=(conditions or change)(g.conditions),
+            hidden=(hidden or change)(g.hidden),
+        )
         for name, g in program.guards.items()
     }
     return Program(nodes, guards, change(program.answer))

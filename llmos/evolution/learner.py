@@ -13,7 +13,7 @@ from llmos.evolution.columns import Observed, ToolHabits
 from llmos.evolution.family import Family, grow, solve
 from llmos.evolution.group import Group
 from llmos.evolution.hints import Hint, Naming, resting_on
-from llmos.evolution.ir import Call, Const, parts
+from llmos.evolution.ir import tables_of
 from llmos.evolution.naming import named_alike
 from llmos.evolution.plan import Stop
 from llmos.evolution.prove import MINIMUM, OTHERS, UNANIMOUS, Proof, prove, simplest
@@ -518,14 +518,10 @@ def _tables(family: Family) -> Iterator[dict[str, Json]]:
     """
     young = len(family.examples) < _PROVEN
     for expr in simplest(family.program):
-        for part in parts(expr):
-            if isinstance(part, Call) and part.function == "mapped":
-                table = part.arguments[1]
-                values = table.value.values() if isinstance(table, Const) else ()
-                if not values or not all(isinstance(v, str) and v not in "<>" for v in values):
-                    continue
-                if not young or named_alike(table.value):  # type: ignore[union-attr]
-                    yield dict(table.value)  # type: ignore[union-attr]
+        for _, table in tables_of(expr):
+            words = all(isinstance(v, str) and v not in ("", "<", ">") for v in table.values())
+            if table and words and (not young or named_alike(table)):
+                yield dict(table)
 
 
 def _without(group: Group, trace_id: str) -> bool:

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmos.evolution.ir import Program, Read
+from llmos.evolution.ir import Program, Read, nodes_of
 from llmos.evolution.plan import Rehearsal, Stop, rehearsal
 from llmos.evolution.prove import Proof, prove
-from llmos.evolution.prune import dead_reads, path_of, repeated, seen_by, without
+from llmos.evolution.prune import dead_reads, path_of, repeated, without
 from llmos.evolution.synthesize import Example
 from llmos.values import Effect, Json
 
@@ -156,5 +156,5 @@ def _joins(program: Program, read: Read, stage: Sequence[Read]) -> bool:
     path = path_of(program, read.guard) & program.guards.keys()
     conditions = (program.guards[name].conditions for name in path)
     asked = (read.tool, *read.arguments.values(), *conditions)
-    looked = {n for several in asked for e in several for n in seen_by(e)}
+    looked = {n for several in asked for n in nodes_of(*several)}
     return looked.isdisjoint(r.id for r in stage)

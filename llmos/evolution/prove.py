@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llmos.evolution.ir import Call, Const, Expr, Loop, Program, Read, Slot, parts
+from llmos.evolution.ir import Expr, Loop, Program, Read, slots_of, tables_of
 from llmos.evolution.lexer import SENSES
 from llmos.evolution.plan import Request, rehearse
 from llmos.evolution.synthesize import Example
@@ -192,7 +192,9 @@ def prove(
     Raises:
         Stop: The program does not reproduce one of them.
     """
-    used = frozenset(_used(program))
+    # What hidden guards look at is checked in every run: another value must hold there too.
+    hidden = (e for guard in program.guards.values() for e in guard.hidden)
+    used = slots_of(*simplest(program), *hidden)
     seen: dict[str, Counter[str]] = {}
     for example in examples:
         for name, value in example.slots.items():
@@ -240,13 +242,10 @@ def _chosen(
 ) -> dict[tuple[str, ...], dict[str, str]]:
     """For each set of writes, the slots that choose by a table and had one value there."""
     tables = {
-        slot.name
+        name
         for expr in simplest(program)
-        for part in parts(expr)
-        if isinstance(part, Call) and part.function == "mapped"
-        for slot, table in [part.arguments]
-        if isinstance(slot, Slot) and isinstance(table, Const)
-        if not set(table.value.values()) <= {"<", ">"}
+        for name, table in tables_of(expr)
+        if not set(table.values()) <= {"<", ">"}
     }
     found: dict[tuple[str, ...], dict[str, str]] = {}
     for way in {w for w in made if w}:
@@ -271,13 +270,6 @@ def _repeats(
         for other in sorted(used):
             if all(e.slots.get(other, "").lower() == e.slots[name].lower() for e in own):
                 yield name, other
-
-
-def _used(program: Program) -> Iterator[str]:
-    # What hidden guards look at is checked in every run: another value must hold there too.
-    hidden = (e for guard in program.guards.values() for e in guard.hidden)
-    for expr in (*simplest(program), *hidden):
-        yield from (p.name for p in parts(expr) if isinstance(p, Slot))
 
 
 def simplest(program: Program) -> Iterator[Expr]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from llmos.evolution.ir import (
@@ -18,9 +18,9 @@ from llmos.evolution.ir import (
     Seen,
     Shape,
     Single,
-    Slot,
     every_candidate,
-    parts,
+    nodes_of,
+    slots_of,
 )
 from llmos.evolution.prove import simplest
 
@@ -77,19 +77,14 @@ def dead_reads(program: Program) -> tuple[str, ...]:
     said = _slots(program)
     for node in reversed(program.nodes[last + 1 :]):
         rest = without(program, {}, [*found, node.id])
-        looked = {n for several in every_candidate(rest) for e in several for n in seen_by(e)}
+        looked = {n for several in every_candidate(rest) for n in nodes_of(*several)}
         if node.id not in looked and _slots(rest) == said:
             found.append(node.id)
     return tuple(reversed(found))
 
 
-def _slots(program: Program) -> set[str]:
-    return {p.name for e in simplest(program) for p in parts(e) if isinstance(p, Slot)}
-
-
-def seen_by(expr: Expr) -> Iterator[str]:
-    """The steps whose observations an expression looks at."""
-    return (p.node for p in parts(expr) if isinstance(p, Seen))
+def _slots(program: Program) -> frozenset[str]:
+    return slots_of(*simplest(program))
 
 
 def without(program: Program, repeats: Mapping[str, str], dead: Collection[str]) -> Program:

@@ -13,7 +13,6 @@ from llmos.evolution.columns import Column, ToolHabits, align_columns, blocks, s
 from llmos.evolution.evaluate import Env
 from llmos.evolution.ir import (
     Arguments,
-    Call,
     Candidates,
     Const,
     Expr,
@@ -31,6 +30,8 @@ from llmos.evolution.ir import (
     Write,
     call,
     every_candidate,
+    is_call,
+    nodes_of,
     parts,
     size,
 )
@@ -188,7 +189,7 @@ class _Search:
     def _tool(self, explainer: Explainer, firsts: Sequence[Step]) -> Candidates:
         found = explainer.explain([s.tool for s in firsts])
         # A tool is named by the program or by a closed choice of the goal, never by free text.
-        found = tuple(e for e in found if isinstance(e, Const) or _is(e, "mapped"))
+        found = tuple(e for e in found if isinstance(e, Const) or is_call(e, "mapped"))
         if not found:
             raise NoProgram(f"which of {sorted({s.tool for s in firsts})} is called")
         return found
@@ -396,10 +397,10 @@ class _Search:
         said = [
             (e, t)
             for e, t in guards.conditions(pool, self._collections(pool))
-            if _tells(e) and not _nodes(e) & later and (one_sided or _nodes(e) & unused)
+            if _tells(e) and not nodes_of(e) & later and (one_sided or nodes_of(e) & unused)
         ]
         hidden = guards.always(said)
-        looked = {node for e in hidden for node in _nodes(e)}
+        looked = {node for e in hidden for node in nodes_of(e)}
         dark = {n for n in unused if n not in later} - looked
         if dark:
             raise NoProgram("a read that nothing uses, and of which nothing can be said")
@@ -506,27 +507,20 @@ def chooses_row(expr: Expr) -> bool:
     """Whether an expression takes one row, with its fields, out of several."""
     picks = ("nth", "extreme", "only")
     return any(
-        _is(p, "get") and any(_is(q, f) for q in parts(p) for f in picks) for p in parts(expr)
+        is_call(p, "get") and any(is_call(q, f) for q in parts(p) for f in picks)
+        for p in parts(expr)
     )
-
-
-def _is(expr: Expr, function: str) -> bool:
-    return isinstance(expr, Call) and expr.function == function
 
 
 def _used(program: Program) -> set[str]:
     """Steps whose observation some candidate looks at."""
-    return {n for several in every_candidate(program) for e in several for n in _nodes(e)}
+    return {n for several in every_candidate(program) for n in nodes_of(*several)}
 
 
 def _tells(condition: Expr) -> bool:
     """Whether a condition says something of a result by a word of the goal, or of its emptiness."""
     inside = list(parts(condition))
-    return any(isinstance(p, Slot) for p in inside) or not any(_is(p, "test") for p in inside)
-
-
-def _nodes(expr: Expr) -> set[str]:
-    return {p.node for p in parts(expr) if isinstance(p, Seen)}
+    return any(isinstance(p, Slot) for p in inside) or not any(is_call(p, "test") for p in inside)
 
 
 def _branches(program: Program) -> bool:

@@ -8,26 +8,25 @@ takes out is not what the goal asks for.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from llmos.evolution import cues
 from llmos.evolution.ir import (
-    Arguments,
     Call,
     Candidates,
     Const,
     Expr,
-    Loop,
-    Node,
     Now,
     Program,
-    Read,
-    Seen,
-    Shape,
-    Single,
     Slot,
+    every_candidate,
+    is_call,
+    mapped_program,
+    nodes_of,
     parts,
+    slots_of,
+    tables_of,
 )
 from llmos.evolution.naming import named_alike
 
@@ -74,56 +73,11 @@ class _Tidying:
     program: Program
     said: Collection[str]
     kinds: Mapping[str, str]
-    _looked: list[frozenset[str]] = field(default_factory=list)
-    """For each place, the slots that its simplest candidate looks at."""
     _at: int = 0
+    """Number of the place that comes next."""
 
     def run(self) -> Program:
-        self._looked = [_slots(c[:1]) for c in _places(self.program)]
-        nodes = tuple(self._node(n) for n in self.program.nodes)
-        conditions = (self._unlike, self._wide, self._figures, self._moves, self._needless)
-        guards = {
-            name: replace(
-                guard,
-                conditions=self._place(guard.conditions, *conditions),
-                hidden=self._hidden(guard.hidden),
-            )
-            for name, guard in self.program.guards.items()
-        }
-        return Program(nodes, guards, self._place(self.program.answer))
-
-    # --- places, in the order of `_places` -----------------------------------------------------
-
-    def _node(self, node: Node) -> Node:
-        tool = self._place(node.tool)
-        if isinstance(node, Read):
-            return replace(node, tool=tool, arguments=self._arguments(node.arguments))
-        return replace(node, tool=tool, shapes=tuple(self._shape(s) for s in node.shapes))
-
-    def _shape(self, shape: Shape) -> Shape:
-        if isinstance(shape, Single):
-            return Single(self._arguments(shape.arguments))
-        return Loop(self._place(shape.rows), self._arguments(shape.arguments))
-
-    def _arguments(self, arguments: Arguments) -> Arguments:
-        return {name: self._place(found) for name, found in arguments.items()}
-
-    def _hidden(self, hidden: Candidates) -> Candidates:
-        """What must be so again, without what the words do not ask for.
-
-        What only a read that nothing uses can tell stays.
-        """
-        used = set().union(*(_nodes(e) for c in _places(self.program) for e in c[:1]))
-        elsewhere = frozenset().union(*self._looked)
-        odd = set(self._unlike(hidden, elsewhere))
-        odd |= {c for c in self._figures(hidden, elsewhere) if _nodes(c) <= used}
-        return tuple(c for c in hidden if c not in odd) or hidden
-
-    def _place(self, candidates: Candidates, *more: Rule) -> Candidates:
-        elsewhere = frozenset().union(*(s for i, s in enumerate(self._looked) if i != self._at))
-        self._at += 1
-        more = (*more, self._sides) if more else ()
-        rules = (
+        values = (
             self._sides,
             self._echoes,
             self._coincidences,
@@ -131,10 +85,54 @@ class _Tidying:
             self._detours,
             self._needless,
         )
-        for rule in more or rules:
+        conditions = (
+            self._unlike,
+            self._wide,
+            self._figures,
+            self._moves,
+            self._needless,
+            self._sides,
+        )
+        return mapped_program(
+            self.program,
+            lambda found: self._place(found, values),
+            conditions=lambda found: self._place(found, conditions),
+            hidden=self._hidden,
+        )
+
+    def _place(self, candidates: Candidates, rules: Sequence[Rule]) -> Candidates:
+        looked = self._looked
+        elsewhere = frozenset().union(*looked[: self._at], *looked[self._at + 1 :])
+        self._at += 1
+        for rule in rules:
             odd = set(rule(candidates, elsewhere))
             candidates = tuple(c for c in candidates if c not in odd) or candidates
         return candidates
+
+    def _hidden(self, hidden: Candidates) -> Candidates:
+        """What must be so again, without what the words do not ask for.
+
+        What only a read that nothing uses can tell stays.
+        """
+        elsewhere = frozenset().union(*self._looked)
+        odd = set(self._unlike(hidden, elsewhere))
+        odd |= {c for c in self._figures(hidden, elsewhere) if nodes_of(c) <= self._read}
+        return tuple(c for c in hidden if c not in odd) or hidden
+
+    @cached_property
+    def _simplest(self) -> list[Candidates]:
+        """For each place but the hidden ones its simplest candidate, if it has any."""
+        return [found[:1] for found in every_candidate(self.program, hidden=False)]
+
+    @cached_property
+    def _looked(self) -> list[frozenset[str]]:
+        """For each of them the slots that it looks at."""
+        return [slots_of(*found) for found in self._simplest]
+
+    @cached_property
+    def _read(self) -> frozenset[str]:
+        """The steps whose observations they look at."""
+        return nodes_of(*(e for found in self._simplest for e in found))
 
     # --- rules ---------------------------------------------------------------------------------
 
@@ -146,7 +144,7 @@ class _Tidying:
                 if not isinstance(where, Call) or where.function != "where":
                     continue
                 simpler = _without(candidate, where)
-                if simpler in present and not self._spoken_of(where, elsewhere | _slots([simpler])):
+                if simpler in present and not self._spoken_of(where, elsewhere | slots_of(simpler)):
                     yield candidate
                     break
 
@@ -158,7 +156,7 @@ class _Tidying:
             exact = self._is_text(where.arguments[3])
             return exact or not slots <= elsewhere
         if any(isinstance(p, Now) for p in inside):
-            return cues.of_time(self.said) and not _nodes(where) & self._dated
+            return cues.of_time(self.said) and not nodes_of(where) & self._dated
         # A kind of rows that all runs happened to see, and no other, may well be meant.
         return isinstance(where.arguments[3], Const) and where.arguments[2] != _op("!=")
 
@@ -180,7 +178,7 @@ class _Tidying:
                     length, sign = p.arguments[1], 1
                     if isinstance(length, Call) and length.function == "negative":
                         length, sign = length.arguments[0], -1
-                    if any(cues.side(self.said, name) == -sign for name in _slots([length])):
+                    if any(cues.side(self.said, name) == -sign for name in slots_of(length)):
                         yield candidate
                         break
 
@@ -193,7 +191,7 @@ class _Tidying:
             if any(c in present for found in node.arguments.values() for c in found)
         }
         for candidate in candidates:
-            if _is(candidate, "get") and asked & _nodes(candidate):
+            if is_call(candidate, "get") and asked & nodes_of(candidate):
                 yield candidate
 
     def _coincidences(self, candidates: Candidates, elsewhere: frozenset[str]) -> Iterator[Expr]:
@@ -201,7 +199,7 @@ class _Tidying:
         whole = [c for c in candidates if self._holds_text(c) or self._looked_up(c)]
         verbatim = any(_verbatim(c) for c in whole)
         constant = any(isinstance(c, Const) for c in candidates)
-        told = any(not isinstance(c, Const) and not _is(c, "mapped") for c in candidates)
+        told = any(not isinstance(c, Const) and not is_call(c, "mapped") for c in candidates)
         for candidate in candidates:
             if candidate in whole:
                 continue
@@ -212,21 +210,25 @@ class _Tidying:
                 table = candidate.arguments[1]
                 if told and not (isinstance(table, Const) and named_alike(table.value)):
                     yield candidate
-            elif (whole or constant) and any(_is(p, f) for p in parts(candidate) for f in _PIECES):
+            elif (whole or constant) and any(
+                is_call(p, f) for p in parts(candidate) for f in _PIECES
+            ):
                 yield candidate
 
     def _looked_up(self, expr: Expr) -> bool:
         """Whether it is the one result of a read that asks for what the goal says."""
-        if not _is(expr, "only"):
+        if not is_call(expr, "only"):
             return False
         asked = {
-            r.id for r in self.program.reads() if any(_slots(c[:1]) for c in r.arguments.values())
+            r.id
+            for r in self.program.reads()
+            if any(slots_of(*c[:1]) for c in r.arguments.values())
         }
-        return _nodes(expr) <= asked
+        return nodes_of(expr) <= asked
 
     def _holds_text(self, expr: Expr) -> bool:
         """Whether it holds all of what stands at a slot, in whatever case."""
-        if _is(expr, "concat"):
+        if is_call(expr, "concat"):
             assert isinstance(expr, Call)
             return any(self._is_text(a) for a in expr.arguments)
         return self._is_text(expr)
@@ -241,21 +243,21 @@ class _Tidying:
     def _days(self, candidates: Candidates, elsewhere: frozenset[str]) -> Iterator[Expr]:
         """Days told otherwise than by a date of the goal that is there for nothing else."""
         dates = {n for n, kind in self.kinds.items() if kind == "date"} - elsewhere
-        if any(dates & _slots([c]) and not _nodes(c) for c in candidates):
-            yield from (c for c in candidates if not dates & _slots([c]) and not _nodes(c))
+        if any(dates & slots_of(c) and not nodes_of(c) for c in candidates):
+            yield from (c for c in candidates if not dates & slots_of(c) and not nodes_of(c))
         elif any(_named_day(c) for c in candidates):
             # The very day that the goal names is no coincidence.
-            yield from (c for c in candidates if not _slots([c]) and not _nodes(c))
+            yield from (c for c in candidates if not slots_of(c) and not nodes_of(c))
 
     def _detours(self, candidates: Candidates, elsewhere: frozenset[str]) -> Iterator[Expr]:
         """Rows looked for by a condition to find what the goal says without."""
         direct = any(
-            _verbatim(c) or self._looked_up(c) or (_slots([c]) and not _nodes(c))
+            _verbatim(c) or self._looked_up(c) or (slots_of(c) and not nodes_of(c))
             for c in candidates
-            if not _is(c, "mapped")
+            if not is_call(c, "mapped")
         )
         for candidate in candidates if direct else ():
-            if any(_is(p, "where") for p in parts(candidate)):
+            if any(is_call(p, "where") for p in parts(candidate)):
                 yield candidate
 
     # --- rules for conditions ------------------------------------------------------------------
@@ -266,10 +268,12 @@ class _Tidying:
         told = {c: _figures_of(c) for c in candidates}
         plainly = meant & cues.PLAIN_WORDS
         named = any(figures & plainly for figures in told.values())
-        grown = any(_is(p, f) for c in candidates for p in parts(c) for f in ("growth", "moved"))
+        grown = any(
+            is_call(p, f) for c in candidates for p in parts(c) for f in ("growth", "moved")
+        )
         for candidate, figures in told.items():
             # Of one series against a limit a peak may well be meant; of two it has to be said.
-            unsaid = len(_nodes(candidate)) > 1 and bool(figures & cues.FIGURES - meant)
+            unsaid = len(nodes_of(candidate)) > 1 and bool(figures & cues.FIGURES - meant)
             other = named and bool(figures) and not figures & plainly
             if unsaid or other or (grown and figures == _ENDS):
                 yield candidate
@@ -283,7 +287,7 @@ class _Tidying:
     def _figures(self, candidates: Candidates, elsewhere: frozenset[str]) -> Iterator[Expr]:
         """Conditions that leave out a figure of the goal that nothing else looks at."""
         said = {n for n, kind in self.kinds.items() if kind in _FIGURES} - elsewhere
-        counts = [len(said & _slots([c]) - _superlatives(c)) for c in candidates]
+        counts = [len(said & slots_of(c) - _superlatives(c)) for c in candidates]
         most = max(counts, default=0)
         yield from (c for c, n in zip(candidates, counts, strict=True) if n < most)
 
@@ -301,14 +305,14 @@ class _Tidying:
 def _verbatim(expr: Expr) -> bool:
     """Whether a text of the goal, or of a result, stands in it as it is: no name made of one."""
     inside = expr.arguments if isinstance(expr, Call) and expr.function == "concat" else (expr,)
-    return any(isinstance(p, Slot) or any(_is(p, f) for f in _AS_IT_IS) for p in inside)
+    return any(isinstance(p, Slot) or any(is_call(p, f) for f in _AS_IT_IS) for p in inside)
 
 
 def _named_day(expr: Expr) -> bool:
     """Whether it is a day that the goal names, as it is, in whatever form."""
     while isinstance(expr, Call) and len(expr.arguments) == 1:
         expr = expr.arguments[0]
-    return _is(expr, "day")
+    return is_call(expr, "day")
 
 
 def _direction(condition: Expr, figure: str) -> Const | None:
@@ -342,14 +346,7 @@ def _figures_of(condition: Expr) -> set[str]:
 
 def _superlatives(expr: Expr) -> set[str]:
     """Slots that name the first or the most of something: they compare nothing."""
-    return {
-        slot.name
-        for p in parts(expr)
-        if isinstance(p, Call) and p.function == "mapped"
-        for slot, table in [p.arguments]
-        if isinstance(slot, Slot) and isinstance(table, Const)
-        if any(word.endswith("st") for word in table.value)
-    }
+    return {name for name, table in tables_of(expr) if any(word.endswith("st") for word in table)}
 
 
 def _op(op: str) -> Const:
@@ -363,28 +360,3 @@ def _without(expr: Expr, where: Call) -> Expr:
     if not isinstance(expr, Call):
         return expr
     return Call(expr.function, tuple(_without(a, where) for a in expr.arguments))
-
-
-def _places(program: Program) -> Iterator[Candidates]:
-    for node in program.nodes:
-        yield node.tool
-        shapes: Sequence[Read | Shape] = [node] if isinstance(node, Read) else node.shapes
-        for shape in shapes:
-            if isinstance(shape, Loop):
-                yield shape.rows
-            yield from shape.arguments.values()
-    for guard in program.guards.values():
-        yield guard.conditions
-    yield program.answer
-
-
-def _slots(exprs: Sequence[Expr]) -> frozenset[str]:
-    return frozenset(p.name for e in exprs for p in parts(e) if isinstance(p, Slot))
-
-
-def _nodes(expr: Expr) -> set[str]:
-    return {p.node for p in parts(expr) if isinstance(p, Seen)}
-
-
-def _is(expr: Expr, function: str) -> bool:
-    return isinstance(expr, Call) and expr.function == function
