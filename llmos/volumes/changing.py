@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from llmos.errors import UserError
 from llmos.store import Transaction
@@ -71,7 +71,7 @@ def put(
     known = reading.by_digest(tx.conn, artifact, digest)
     parent = origin.parent or artifact.current
     version = known or _add(tx, artifact, text, origin, parent=parent)
-    if not automatic or _may_advance(tx, artifact, version):
+    if not automatic or _may_advance(tx, artifact, version, origin.author):
         return _move(tx, artifact, version, What.EVOLVED, artifact.current, origin)
     if known is None:
         stays = artifact.current
@@ -182,17 +182,20 @@ def _move(
     return to
 
 
-def _may_advance(tx: Transaction, artifact: Artifact, version: Version) -> bool:
+def _may_advance(tx: Transaction, artifact: Artifact, version: Version, author: str) -> bool:
     """Whether an automatic put may make ``version`` the current one.
 
-    Not one that had been it before: it was left for a reason, and finding it once more is none
-    to undo a person's rollback.
+    Not one that somebody else put aside or rolled back from: it was left for a reason, and finding
+    it once more is none to undo that. What the author alone replaced it may find right again, when
+    a lesson since then turned out wrong.
     """
     if artifact.pinned or artifact.status is Status.ARCHIVED or version.status.out_of_use:
         return False
-    was_current = select(artifact_changes.c.seq).where(
-        artifact_changes.c.artifact_id == artifact.id,
-        artifact_changes.c.digest == version.digest,
-        artifact_changes.c.what.in_([what.value for what in MOVES]),
+    changes = artifact_changes.c
+    was_left = select(changes.seq).where(
+        changes.artifact_id == artifact.id,
+        changes.was == version.digest,
+        changes.what.in_([what.value for what in MOVES]),
+        or_(changes.what == What.ROLLED_BACK.value, changes.by != author),
     )
-    return tx.conn.execute(was_current.limit(1)).first() is None
+    return tx.conn.execute(was_left.limit(1)).first() is None

@@ -62,7 +62,7 @@ class Volume(ReadableVolume):
             status: Of a new version.
             automatic: Nobody asked for it. The version is stored, but the current one stays where
                 the artifact is pinned or archived, the new one is quarantined or archived, or it
-                had been current before and was left.
+                had been current before and was rolled back from, or left by another author.
 
         Returns:
             The version with this content, whether or not it became the current one.

@@ -139,6 +139,26 @@ def test_nothing_automatic_undoes_a_rollback(volume: Volume) -> None:
     assert volume.get(TOOL, "f").seq == 3
 
 
+def test_nothing_automatic_undoes_what_a_person_put(volume: Volume) -> None:
+    put(volume, ONE, author="user-cron", automatic=True)
+    second = put(volume, TWO)
+    put(volume, ONE, author="user-cron", automatic=True)
+    assert volume.get(TOOL, "f") == second
+
+
+def test_what_an_automation_replaced_it_brings_back_itself(volume: Volume) -> None:
+    first = put(volume, ONE, author="user-cron", automatic=True)
+    put(volume, TWO, author="user-cron", automatic=True)
+    assert put(volume, ONE, author="system-cron", automatic=True) == first
+    assert volume.get(TOOL, "f").seq == 2
+    assert put(volume, ONE, author="user-cron", automatic=True) == first
+    assert volume.get(TOOL, "f") == first
+    assert volume.changes(TOOL, "f", 1)[0].what is What.EVOLVED
+    volume.rollback(TOOL, "f", 2, author="alice")
+    put(volume, ONE, author="user-cron", automatic=True)
+    assert volume.get(TOOL, "f").seq == 2
+
+
 def test_nothing_automatic_brings_an_archived_artifact_back(volume: Volume) -> None:
     put(volume, ONE, status=Status.ACTIVE)
     assert volume.archive(TOOL, "f", author="alice", why="unused").status is Status.ARCHIVED
