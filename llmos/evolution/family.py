@@ -48,6 +48,8 @@ class Family:
     examples: list[Example] = field(default_factory=list)
     of: list[int] = field(default_factory=list)
     """For each example, the number of its group."""
+    said: dict[str, set[str]] = field(default_factory=dict)
+    """What its own runs said at each slot."""
     agreed: int = 0
     """Later runs that did what the program had said of them."""
     disagreed: int = 0
@@ -63,6 +65,10 @@ class Family:
             self.templates.append(template)
             self.examples += examples
             self.of += [k] * len(examples)
+        self.said = {}
+        for example in self.examples:
+            for name, value in example.slots.items():
+                self.said.setdefault(name, set()).add(value)
         # A word that one wording knows is known to all, and one that a table tells the meaning of.
         known = self.slots
         words = {n: s.seen | self._told(n) for n, s in known.items()}
@@ -87,6 +93,11 @@ class Family:
             if name == slot
         ]
         return frozenset.intersection(*tables) if tables else frozenset()
+
+    def own(self, slot: str, table: Mapping[str, Json]) -> dict[str, Json]:
+        """What the family's own runs show of a table that it uses at a slot."""
+        said = self.said.get(slot, set())
+        return {word: meant for word, meant in table.items() if word in said}
 
     @property
     def slots(self) -> dict[str, SlotSpec]:
@@ -165,13 +176,20 @@ class Family:
         return program
 
     def widen(self, meanings: Sequence[Mapping[str, Json]]) -> bool:
-        """Take over what words stand for elsewhere into tables that say the same; if any does."""
+        """Let tables say what its own runs and `meanings` that agree with them say; if that is new.
+
+        What others taught before, and teach no more, is taken back.
+
+        Args:
+            meanings: What words stand for, by the own runs of every family.
+        """
 
         def told(expr: Expr) -> Expr:
             match expr:
                 case Call("mapped", (Slot() as slot, Const() as table)):
-                    more = (m for m in meanings if table.value.items() < m.items())
-                    return call("mapped", slot, dict(next(more, table.value)))
+                    own = self.own(slot.name, table.value)
+                    more = (m for m in meanings if own and own.items() <= m.items())
+                    return call("mapped", slot, dict(next(more, own)))
                 case Call(function, arguments):
                     return Call(function, tuple(map(told, arguments)))
             return expr

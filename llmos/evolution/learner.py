@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmos.evolution.akin import akin, likeness
@@ -75,7 +75,7 @@ class Learner:
     _fresh: list[Trace] = field(default_factory=list)
     _index: Index = field(default_factory=Index)
     _where: dict[int, tuple[str, int]] = field(default_factory=dict)
-    _told: tuple[Mapping[str, Json], ...] = ()
+    _told: tuple[Mapping[str, Json], ...] | None = None
     refuted: set[str] = field(default_factory=set)
     """Families whose tool was said to be wrong since the last `learn`."""
     tried: dict[str, bool] = field(default_factory=dict)
@@ -124,9 +124,9 @@ class Learner:
             known = replace(known, meanings=self._meanings())
             again = [g for g in self.loose if len(g.traces) > 1]
             changed |= self._explain(again, known, progress)
-        self.changed |= changed
         self._gather(changed, known)
-        changed |= self._tell_all()
+        changed |= self._tell(changed)
+        self.changed |= changed
         self._unite(changed, known)
         self._note_tried()
         for name in self.changed & self.families.keys():
@@ -140,7 +140,8 @@ class Learner:
     def forget(self, trace_id: str) -> None:
         """Leave out a trace that turned out to be wrong; its family is explained anew.
 
-        The family is gone where what is left does not make one.
+        The family is gone where what is left does not make one, and what it alone taught others
+        goes with it.
         """
         known = replace(self.habits(), meanings=())
         for group in self.loose:
@@ -160,6 +161,9 @@ class Learner:
                 self.retired.add(name)
                 self.loose += groups
             self.changed.add(name)
+        for name in self._tell(()):
+            self.changed.add(name)
+            self._prove(name)
         self.reindex()
 
     def refute(self, name: str) -> None:
@@ -233,7 +237,7 @@ class Learner:
         self.reindex()
 
     def _meanings(self) -> tuple[Mapping[str, Json], ...]:
-        """What words stand for, as the families have it: one table for each kind of value."""
+        """What words stand for, by the families' own runs: one table for each kind of value."""
         found: list[dict[str, Json]] = []
         for family in self.families.values():
             for table in _tables(family):
@@ -459,17 +463,12 @@ class Learner:
         self.families[name] = again
         return True
 
-    def _tell_all(self) -> set[str]:
-        """Let every family know what words stand for in others; the names of those that learnt."""
+    def _tell(self, changed: Collection[str]) -> set[str]:
+        """Let families know what words stand for in others; the names of those that learnt."""
         meanings = self._meanings()
-        if meanings == self._told:
-            return set()
+        anew = self.families.keys() if meanings != self._told else changed
         self._told = meanings
-        learnt = set()
-        for name, family in self.families.items():
-            if family.widen(meanings):
-                learnt.add(name)
-        return learnt
+        return {n for n, family in self.families.items() if n in anew and family.widen(meanings)}
 
     def _gather(self, changed: set[str], known: ToolHabits) -> None:
         """Take loose wordings into the families that have changed, where one program does all."""
@@ -512,16 +511,17 @@ class Learner:
 
 
 def _tables(family: Family) -> Iterator[dict[str, Json]]:
-    """Tables that choose a tool or a value in a family's simplest program.
+    """Tables that choose a tool or a value in a family's simplest program, by its own runs.
 
     Only a name that says what it means is believed after few runs.
     """
     young = len(family.examples) < _PROVEN
     for expr in simplest(family.program):
-        for _, table in tables_of(expr):
+        for slot, whole in tables_of(expr):
+            table = family.own(slot, whole)
             words = all(isinstance(v, str) and v not in ("", "<", ">") for v in table.values())
             if table and words and (not young or named_alike(table)):
-                yield dict(table)
+                yield table
 
 
 def _without(group: Group, trace_id: str) -> bool:

@@ -326,6 +326,70 @@ async def test_a_cycle_that_dies_before_it_stores_has_not_been(
     assert (report.traces, len(report.created)) == (4, 1)
 
 
+ROOMS = {"loft": "attic", "vault": "cellar", "entrance": "hall"}
+"""What rooms are called by those who have always worked there."""
+
+
+def posted(names: Sequence[str]) -> list[Trace]:
+    """Runs in which a note is posted in a room that the goal calls by its old name."""
+    return [
+        made(
+            f'Post the note "mind step {n}" for the {name}',
+            "note.post",
+            name,
+            "text",
+            f"mind step {n}",
+        )
+        for n, name in enumerate(names)
+    ]
+
+
+def on_duty(names: Sequence[str]) -> list[Trace]:
+    """Runs in which such a room is put down for a day."""
+    days = (f"2026-05-{n:02d}" for n in range(1, len(names) + 1))
+    return [
+        made(f"Add the {name} to the duties of {day}", "duty.add", name, "day", day)
+        for name, day in zip(names, days, strict=True)
+    ]
+
+
+def made(goal: str, name: str, room: str, argument: str, value: str) -> Trace:
+    arguments = {"room": ROOMS[room], argument: value}
+    return Trace(goal, (Step(name, arguments, "Done.", effect=Effect.WRITE),), "Done.")
+
+
+async def test_a_word_that_another_job_taught_is_known_to_a_tool_that_is_there_already(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    goal = 'Post the note "the lamp is out" for the {}'
+    await remember(store, posted(["loft", "vault"] * 3))
+    (name,) = compiler.learn().created
+    assert Shelf([volume]).readings(goal.format("loft"))
+    assert not Shelf([volume]).readings(goal.format("entrance"))
+    await remember(store, on_duty(["loft", "vault", "entrance"] * 2))
+    report = another(store).learn()
+    assert (len(report.created), report.evolved) == (1, (name,))
+    (reading,) = Shelf([volume]).readings(goal.format("entrance"))
+    assert reading.tool.name == name
+    assert "entrance" in reading.tool.code
+
+
+async def test_what_only_a_wrong_run_taught_is_taken_back_from_other_tools(
+    store: Store, volume: Volume, compiler: Compiler
+) -> None:
+    goal = 'Post the note "the lamp is out" for the {}'
+    await remember(store, posted(["loft", "vault"] * 3))
+    (name,) = compiler.learn().created
+    ids = await remember(store, on_duty(["loft", "vault", "loft", "vault", "entrance"]))
+    assert another(store).learn().evolved == (name,)
+    assert Shelf([volume]).readings(goal.format("entrance"))
+    await Traces(store).judge(ids[-1], Verdict.REFUTED, user_id="alice", by="person")
+    assert name in another(store).learn().evolved
+    assert not Shelf([volume]).readings(goal.format("entrance"))
+    assert "entrance" not in LearntTool.of(volume.get(TOOL, name)).code
+    assert Shelf([volume]).readings(goal.format("vault"))
+
+
 async def test_progress_tells_the_goals_looked_at(store: Store, compiler: Compiler) -> None:
     given_ = [*traces(NOTE, 1, 3), *traces(DUTY, 2, 3)]
     await remember(store, given_)
