@@ -36,18 +36,6 @@ def _is_name(text: str) -> bool:
     return len(words) <= _SHORT and not any(w.strip("'") in COMMON for w in words)
 
 
-_kept: tuple[Trace | None, int, Masked] = (None, 0, Masked("", ()))
-"""The trace that was masked last: it is held against many wordings, one after the other."""
-
-
-def _masked(trace: Trace, phrases: Mapping[str, str]) -> Masked:
-    global _kept
-    # Phrases are only ever added.
-    if _kept[0] is not trace or _kept[1] != len(phrases):
-        _kept = trace, len(phrases), mask(trace.goal, trace.steps, phrases)
-    return _kept[2]
-
-
 @dataclass
 class Group:
     """The traces of one wording."""
@@ -63,9 +51,14 @@ class Group:
 
     @classmethod
     def of(cls, trace: Trace, phrases: Mapping[str, str] = _NOTHING) -> Group:
-        """A group of one."""
-        masked = _masked(trace, phrases)
-        return cls(Wording(masked, [masked.goal], masked.told), [trace])
+        """A group of one.
+
+        Args:
+            trace: Its trace.
+            phrases: Words that are slots in every goal: words to kind.
+        """
+        masked = mask(trace.goal, trace.steps, phrases)
+        return cls(Wording(masked, [masked.goal], set(masked.told)), [trace])
 
     @property
     def readable(self) -> bool:
@@ -85,16 +78,16 @@ class Group:
             self._template = self.wording.template()
         return self._template
 
-    def take(self, trace: Trace, phrases: Mapping[str, str] = _NOTHING) -> bool:
-        """Add a trace if its goal is of this wording; whether it was."""
-        masked = _masked(trace, phrases)
+    def take(self, alone: Group) -> bool:
+        """Add the trace of a group of one if its goal is of this wording; whether it was."""
+        masked = alone.wording.shown
         bound = self.template.match(masked.goal)
         if len(bound) == 1 and not self._swallows(masked, bound[0]):
             self.wording.goals.append(masked.goal)
             self.wording.told |= masked.told
         elif not self.wording.add(masked, sealed=self.sealed):
             return False
-        self.traces.append(trace)
+        self.traces += alone.traces
         self._template = None
         return True
 
@@ -189,7 +182,7 @@ class Group:
         chosen = [t for t, b in zip(self.traces, self.bound(), strict=True) if b[slot] == value]
         group = Group.of(chosen[0], phrases)
         for trace in chosen[1:]:
-            group.take(trace, phrases)
+            group.take(Group.of(trace, phrases))
         group.sealed = True
         return group
 

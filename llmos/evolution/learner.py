@@ -17,7 +17,7 @@ from llmos.evolution.ir import tables_of
 from llmos.evolution.naming import named_alike
 from llmos.evolution.plan import Stop
 from llmos.evolution.prove import MINIMUM, OTHERS, UNANIMOUS, Proof, prove, simplest
-from llmos.evolution.templates import Index, Template, plain
+from llmos.evolution.templates import Index, Template
 from llmos.values import Json, Trace
 
 _OPEN = 3
@@ -109,11 +109,12 @@ class Learner:
                 self.entities_of.setdefault(place, set()).add(words)
         for trace in fresh:
             progress(trace.goal)
-            name = self._absorbed(trace, known)
+            alone = Group.of(trace, self.phrases)
+            name = self._absorbed(alone, known)
             if name is not None:
                 changed.add(name)
                 continue
-            group = self._filed(trace)
+            group = self._filed(alone)
             if all(group is not t for t in touched):
                 touched.append(group)
         touched = self._refiled(touched)
@@ -285,34 +286,33 @@ class Learner:
 
     # --- one trace -----------------------------------------------------------------------------
 
-    def _absorbed(self, trace: Trace, known: ToolHabits) -> str | None:
-        """The family that the trace is of, by a known wording or one that is nearly known."""
-        goal = plain(trace.goal)
-        alone = Group.of(trace, self.phrases)
+    def _absorbed(self, alone: Group, known: ToolHabits) -> str | None:
+        """The family that a trace is of, by a known wording or one that is nearly known."""
+        goal = alone.wording.shown.goal
         if not alone.readable:
             return None
         for name, family in self.families.items():
             for k, template in enumerate(family.templates):
                 if len(template.match(goal)) != 1:
                     continue
-                if self._grown(name, k, trace, known):
+                if self._grown(name, k, alone, known):
                     return name
                 # The tool knew the goal, and a good run did something else: that counts.
                 self.changed.add(name)
         for name, family in self.families.items():
             for k, group in enumerate(family.groups):
                 counts = family.agreed, family.disagreed
-                if akin(group, alone) and self._grown(name, k, trace, known):
+                if akin(group, alone) and self._grown(name, k, alone, known):
                     return name
                 family.agreed, family.disagreed = counts
         return None
 
-    def _grown(self, name: str, k: int, trace: Trace, known: ToolHabits) -> bool:
+    def _grown(self, name: str, k: int, alone: Group, known: ToolHabits) -> bool:
         """Take a trace into a group of a family, if all can still be explained."""
         family = self.families[name]
         group = family.groups[k]
         before = group.copy()
-        if not group.take(trace, self.phrases):
+        if not group.take(alone):
             return False
         names = family.names[k]
         told = all(slot.name in names for slot in group.template.slots)
@@ -346,30 +346,29 @@ class Learner:
         self.loose = kept
         filed = [g for g in touched if any(g is k for k in kept)]
         for trace in rest:
-            group = self._filed(trace)
+            group = self._filed(Group.of(trace, self.phrases))
             if all(group is not f for f in filed):
                 filed.append(group)
         return [g for g in filed if any(g is k for k in self.loose)]
 
-    def _filed(self, trace: Trace) -> Group:
+    def _filed(self, alone: Group) -> Group:
+        """The loose group that a trace has become part of, which may be a new one."""
+        goal = alone.wording.shown.goal
         for group in self.loose:
-            if len(group.template.match(plain(trace.goal))) == 1 and group.take(
-                trace, self.phrases
-            ):
+            if len(group.template.match(goal)) == 1 and group.take(alone):
                 return group
         for group in self.loose:
-            if group.take(trace, self.phrases):
+            if group.take(alone):
                 for other in list(self.loose):
                     if other is not group and group.join(other):
                         self.loose.remove(other)
                 return group
-        group = Group.of(trace, self.phrases)
         # A goal that can be read in two ways, even with what is known of it, teaches nothing.
-        if group.readable:
-            self.loose.append(group)
+        if alone.readable:
+            self.loose.append(alone)
         else:
-            self.unreadable.append(trace)
-        return group
+            self.unreadable += alone.traces
+        return alone
 
     # --- families ------------------------------------------------------------------------------
 
