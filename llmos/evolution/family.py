@@ -22,7 +22,7 @@ from llmos.evolution.ir import (
 )
 from llmos.evolution.lexer import FIGURES
 from llmos.evolution.narrow import Anew, narrow
-from llmos.evolution.plan import Request, Stop, Unrecorded, foretell, rehearse
+from llmos.evolution.plan import Request, Runner, Stop, Unrecorded, foretell, rehearse
 from llmos.evolution.prove import MINIMUM, Proof, simplest, writes_of
 from llmos.evolution.roles import Around, around, correspond
 from llmos.evolution.synthesize import Example, NoProgram, chooses_row, synthesize
@@ -229,26 +229,30 @@ class Family:
         """
         try:
             made, runner = foretell(self.program, example.slots, example.now, example.steps)
-            if not runner.later:
-                agreed = writes(made) == wrote(example)
-            else:
-                whole = rehearse(self.program, example.slots, example.now, example.steps)
-                agreed = writes(whole) == wrote(example)
-        except Unrecorded as e:
-            if not e.request.writes:
-                return
-            agreed = False
         except Stop:
-            return
+            return  # it would have gone to the model before anything was written
+        agreed = self._agrees(made, runner, example)
         if agreed:
             self.agreed += 1
         elif (
-            proof is not None
+            agreed is False
+            and proof is not None
             and template is not None
             and proof.refusal(template, example.slots) is None
             and proof.knows_way(example.slots, writes_of(made), runner.open)
         ):
             self.disagreed += 1
+
+    def _agrees(self, made: Sequence[Request], runner: Runner, example: Example) -> bool | None:
+        """Whether what was foretold is what the run wrote; None where that cannot be said."""
+        try:
+            if runner.later:
+                made = rehearse(self.program, example.slots, example.now, example.steps)
+        except Unrecorded as e:
+            return False if e.request.writes else None
+        except Stop:
+            return None
+        return writes(made) == wrote(example)
 
 
 def _open_to(slot: SlotSpec, known: SlotSpec) -> bool:
