@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmos.evolution.akin import akin, likeness
@@ -13,22 +13,17 @@ from llmos.evolution.columns import Observed, ToolHabits
 from llmos.evolution.family import Family, grow, solve
 from llmos.evolution.group import Group
 from llmos.evolution.hints import Hint, Naming, resting_on
-from llmos.evolution.ir import tables_of
-from llmos.evolution.naming import named_alike
+from llmos.evolution.meanings import Meanings, meanings_of
 from llmos.evolution.plan import Stop
-from llmos.evolution.prove import MINIMUM, OTHERS, UNANIMOUS, Proof, prove, simplest
+from llmos.evolution.prove import MINIMUM, OTHERS, UNANIMOUS, Proof, prove
 from llmos.evolution.templates import Index, Template
-from llmos.values import Json, Trace
+from llmos.values import Trace
 
 _OPEN = 3
 """Different values that show an argument to be open: other goals may name them too."""
 
-
 _YOUNG = 12
 """Good runs up to which a family is explained anew to take in others."""
-
-_PROVEN = 4
-"""Good runs of a family whose words are taken to mean the same elsewhere."""
 
 _NAMELESS = "a an the to of in on at by for with my me i can you please and is it"
 _FILLERS = frozenset(_NAMELESS.split())
@@ -75,7 +70,7 @@ class Learner:
     _fresh: list[Trace] = field(default_factory=list)
     _index: Index = field(default_factory=Index)
     _where: dict[int, tuple[str, int]] = field(default_factory=dict)
-    _told: tuple[Mapping[str, Json], ...] | None = None
+    _told: Meanings | None = None
     refuted: set[str] = field(default_factory=set)
     """Families whose tool was said to be wrong since the last `learn`."""
     tried: dict[str, bool] = field(default_factory=dict)
@@ -237,17 +232,8 @@ class Learner:
         self.changed = {*(self.changed - {name}), to}
         self.reindex()
 
-    def _meanings(self) -> tuple[Mapping[str, Json], ...]:
-        """What words stand for, by the families' own runs: one table for each kind of value."""
-        found: list[dict[str, Json]] = []
-        for family in self.families.values():
-            for table in _tables(family):
-                fitting = next((f for f in found if f.items() & table.items()), None)
-                if fitting is None:
-                    found.append(table)
-                elif all(fitting.get(k, v) == v for k, v in table.items()):
-                    fitting.update(table)
-        return tuple(found)
+    def _meanings(self) -> Meanings:
+        return meanings_of(self.families.values())
 
     def _traces(self) -> Iterator[Trace]:
         groups = [*self.loose, *(g for f in self.families.values() for g in f.groups)]
@@ -507,20 +493,6 @@ class Learner:
             for k, template in enumerate(family.templates):
                 self._where[id(template)] = (name, k)
         self._index = Index.of(filed)
-
-
-def _tables(family: Family) -> Iterator[dict[str, Json]]:
-    """Tables that choose a tool or a value in a family's simplest program, by its own runs.
-
-    Only a name that says what it means is believed after few runs.
-    """
-    young = len(family.examples) < _PROVEN
-    for expr in simplest(family.program):
-        for slot, whole in tables_of(expr):
-            table = family.own(slot, whole)
-            words = all(isinstance(v, str) and v not in ("", "<", ">") for v in table.values())
-            if table and words and (not young or named_alike(table)):
-                yield table
 
 
 def _without(group: Group, trace_id: str) -> bool:
