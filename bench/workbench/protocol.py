@@ -76,7 +76,9 @@ class Plan:
     """Only these, such as ``calendar-02``; all when empty."""
     arrangement: Arrangement = "mixed"
     """``mixed``: all families in one stream. ``left-out``: for each family a stream of all others
-    first, then its own, which alone is counted. ``alone``: each family in a home of its own."""
+    first, then its own, which alone is counted. ``alone``: each family in a home of its own. After
+    each goal of a family that is counted by itself there is a night: in the mixed stream about as
+    many goals of others lie between two of one family."""
     learning: bool = True
     home: Path | None = None
     """Folder in which the homes are made; the system's temporary one when left out."""
@@ -257,7 +259,13 @@ class _Seed:
         self._result.stream_rss_mb = peak_rss_mb()
 
     async def _stream(self, home: Path, order: Sequence[Task], counted: str = "") -> None:
-        """Each goal once, with feedback, and a night after every 25 and after the last."""
+        """Each goal once, with feedback, and a night after every 25 and after the last.
+
+        Args:
+            home: Where is learnt.
+            order: The goals.
+            counted: The family that is counted by itself, with a night after each of its goals.
+        """
         places: Counter[str] = Counter()
         new: set[str] = set()
         async with self._office(home, self._recordings) as office:
@@ -272,7 +280,8 @@ class _Seed:
                 places[family] += 1
                 if run.asked:
                     new.add(family)
-                if self._plan.learning and (n % EVERY == 0 or n == len(order)):
+                due = n % EVERY == 0 or n == len(order) or family == counted
+                if self._plan.learning and due:
                     await office.night(len(new))
                     new.clear()
 
