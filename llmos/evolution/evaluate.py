@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from llmos.evolution import runtime
-from llmos.evolution.ir import Call, Const, Expr, Now, Row, Seen, Slot
+from llmos.evolution.ir import Call, Const, Expr, Row, Seen, Slot
 from llmos.values import Json
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
@@ -26,14 +26,57 @@ class Abstain(Exception):
 
 @dataclass(slots=True)
 class Env:
-    """What expressions are evaluated over."""
+    """What expressions are evaluated over.
+
+    What expressions have in common is worked out once; so what is seen is told by `saw`.
+    """
 
     slots: Mapping[str, str]
     now: datetime
     """Naive: the wall clock of the run."""
     seen: dict[str, Json] = field(default_factory=dict)
     row: Any = None
+    _known: dict[Call, Any] = field(default_factory=dict)
+    """Values of calls that do not look at the row, as long as nothing else is seen."""
 
+    def saw(self, node: str, observation: Json) -> None:
+        """Take in what a step has seen."""
+        self.seen[node] = observation
+        self._known.clear()
+
+    def value(self, expr: Expr) -> Any:
+        """The value of an expression; whatever its functions raise where it has none."""
+        if type(expr) is Call:
+            return self._called(expr)
+        if type(expr) is Const:
+            return _parsed(expr.text)
+        if type(expr) is Slot:
+            return self.slots[expr.name]
+        if type(expr) is Seen:
+            return self.seen[expr.node]
+        return self.row if type(expr) is Row else self.now
+
+    def _called(self, expr: Call) -> Any:
+        known = self._known.get(expr, _UNKNOWN)
+        if known is _UNKNOWN:
+            try:
+                arguments = [self.value(a) for a in expr.arguments]
+                known = FUNCTIONS[expr.function](*arguments)
+            except FAILURES as e:
+                known = _Failed(e)
+            if not expr.of_row:
+                self._known[expr] = known
+        if type(known) is _Failed:
+            raise known.error.with_traceback(None)
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+
+
+_UNKNOWN = object()
 
 FAILURES = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 """What runtime functions raise on values of another shape than the traces had."""
@@ -46,25 +89,9 @@ def evaluate(expr: Expr, env: Env) -> Any:
         Abstain: It has none here.
     """
     try:
-        return _evaluate(expr, env)
+        return env.value(expr)
     except FAILURES as e:
         raise Abstain(str(e)) from e
-
-
-def _evaluate(expr: Expr, env: Env) -> Any:
-    if type(expr) is Call:
-        arguments = [_evaluate(a, env) for a in expr.arguments]
-        return FUNCTIONS[expr.function](*arguments)
-    if type(expr) is Const:
-        return _parsed(expr.text)
-    if type(expr) is Slot:
-        return env.slots[expr.name]
-    if type(expr) is Seen:
-        return env.seen[expr.node]
-    if type(expr) is Row:
-        return env.row
-    assert type(expr) is Now
-    return env.now
 
 
 @lru_cache(maxsize=20_000)

@@ -53,14 +53,22 @@ class Row:
 
 
 class Call:
-    """A runtime function applied to expressions. Immutable; its hash is computed once."""
+    """A runtime function applied to expressions. Immutable; its hash is computed once.
+
+    Attributes:
+        of_row: It looks at the row of a loop.
+    """
 
     __match_args__ = ("function", "arguments")
-    __slots__ = ("_hash", "arguments", "function")
+    __slots__ = ("_hash", "arguments", "function", "of_row")
 
     def __init__(self, function: str, arguments: tuple[Expr, ...]) -> None:
         self.function = function
         self.arguments = arguments
+        self.of_row = False
+        for argument in arguments:
+            if type(argument) is Row or (type(argument) is Call and argument.of_row):
+                self.of_row = True
         self._hash = hash((function, arguments))
 
     def __hash__(self) -> int:

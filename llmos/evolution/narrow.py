@@ -109,7 +109,7 @@ class _Narrowing:
         block = self._left.pop(0)
         tool = self._fitting(node.tool, block.first.tool)
         arguments = self._arguments(node.arguments, block.first)
-        self._env.seen[node.id] = block.observation
+        self._env.saw(node.id, block.observation)
         return replace(self._cut(node, block), tool=tool, arguments=arguments)
 
     def _cut(self, node: Read, block: Block) -> Read:
@@ -142,7 +142,7 @@ class _Narrowing:
                 continue
         if not shapes:
             raise Anew(f"{node.id} is made otherwise")
-        self._env.seen[node.id] = steps[-1].observation if steps else None
+        self._env.saw(node.id, steps[-1].observation if steps else None)
         return replace(node, shapes=tuple(shapes))
 
     def _take(self, node: Write, single: bool) -> list[Step]:

@@ -131,7 +131,7 @@ class Runner:
 
     def _read(self, node: Read) -> Generator[Request, Json, None]:
         if self._foresee and self._waits(node):
-            self.env.seen[node.id] = _LATER
+            self.env.saw(node.id, _LATER)
             return
         request = self._ready.pop(node.id, None) or self._request(node)
         tool, arguments = request.tool, dict(request.arguments)
@@ -148,7 +148,7 @@ class Runner:
         if pages:
             last = observation if isinstance(observation, list) else []
             observation = union(*pages, last)
-        self.env.seen[node.id] = observation
+        self.env.saw(node.id, observation)
 
     def _request(self, node: Read) -> Request:
         tool = self._agreed(node.tool, f"the tool of {node.id}")
@@ -182,7 +182,7 @@ class Runner:
             self._checked.add(node.guard)
             self._check_hidden(self._program.guards.get(node.guard, Guard()))
         if self._foresee and self._waits(node):
-            self.env.seen[node.id] = _LATER
+            self.env.saw(node.id, _LATER)
             self.later.append(node)
             return
         tool = self._agreed(node.tool, f"the tool of {node.id}")
@@ -193,7 +193,7 @@ class Runner:
             self.empty.append(node.id)
         for arguments in ways[0]:
             observation = yield Request(node.id, tool, arguments, True)
-            self.env.seen[node.id] = _LATER if self._foresee else observation
+            self.env.saw(node.id, _LATER if self._foresee else observation)
 
     def _calls(self, node: Write, shape: Single | Loop) -> list[dict[str, Json]]:
         if isinstance(shape, Single):

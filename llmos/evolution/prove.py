@@ -200,7 +200,8 @@ def prove(
         for name, value in example.slots.items():
             seen.setdefault(name, Counter())[value] += 1
     idle = [n for n, counts in seen.items() if len(counts) > 1 and n not in used]
-    made = [writes_of(rehearse(program, e.slots, e.now, e.steps)) for e in examples]
+    rehearsed = [rehearse(program, e.slots, e.now, e.steps) for e in examples]
+    made = [writes_of(requests) for requests in rehearsed]
     repeats = tuple(_repeats(examples, idle, used))
     own = set(idle) - {name for name, _ in repeats}
     together = {
@@ -216,18 +217,17 @@ def prove(
         tuple((way, dict(t)) for way, t in together),
         repeats,
         Counter(made),
-        _targets(program, examples),
+        _targets(rehearsed, examples),
         peers,
         prior,
         _chosen(program, examples, made),
     )
 
 
-def _targets(program: Program, examples: Sequence[Example]) -> dict[str, str]:
+def _targets(rehearsed: Sequence[Sequence[Request]], examples: Sequence[Example]) -> dict[str, str]:
     """How the files were that each write changed, where they always were the same way."""
     found: dict[str, set[str]] = {}
-    for example in examples:
-        made = rehearse(program, example.slots, example.now, example.steps)
+    for made, example in zip(rehearsed, examples, strict=True):
         requests = [r for r in made if r.writes]
         steps = [s for s in example.steps if s.effect.writes]
         for request, step in zip(requests, steps, strict=True):

@@ -184,7 +184,7 @@ class _Search:
     def _saw(self, place: _Place, here: Sequence[int]) -> None:
         self.members[place.id] = frozenset(here)
         for i in here:
-            self.envs[i].seen[place.id] = place.column.cells[i].observation
+            self.envs[i].saw(place.id, place.column.cells[i].observation)
 
     def _tool(self, explainer: Explainer, firsts: Sequence[Step]) -> Candidates:
         found = explainer.explain([s.tool for s in firsts])
@@ -288,7 +288,7 @@ class _Search:
         for j in range(k):
             self.members[f"{place.id}_{j}"] = frozenset(here)
             for i in here:
-                self.envs[i].seen[f"{place.id}_{j}"] = place.column.cells[i].steps[j].observation
+                self.envs[i].saw(f"{place.id}_{j}", place.column.cells[i].steps[j].observation)
 
     def _loop(self, place: _Place, over: Sequence[int]) -> Loop | None:
         runs: list[tuple[Step, ...]] = [
