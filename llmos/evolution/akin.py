@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from llmos.evolution.group import Group, kind_of_call
 from llmos.evolution.templates import Template
@@ -43,18 +44,20 @@ def _words(a: Group, b: Group) -> tuple[int, int]:
     return len(shared), len(mine - shared) + len(theirs - shared)
 
 
-def _telling(template: Template) -> set[str]:
+def _telling(template: Template) -> frozenset[str]:
     return _stems(" ".join(template.words))
 
 
-def _fixed(template: Template) -> set[str]:
+def _fixed(template: Template) -> frozenset[str]:
     """Words of the slots that never varied."""
     texts = (min(s.seen) for s in template.slots if len(s.seen) == 1)
     return _stems(" ".join(texts))
 
 
-def _stems(text: str) -> set[str]:
-    return {w.removesuffix("s") for w in re.findall(r"\w+", text.lower()) if w not in COMMON}
+@lru_cache(maxsize=20_000)
+def _stems(text: str) -> frozenset[str]:
+    words = re.findall(r"\w+", text.lower())
+    return frozenset(w.removesuffix("s") for w in words if w not in COMMON)
 
 
 def calls(group: Group) -> Iterator[tuple[bool, object]]:

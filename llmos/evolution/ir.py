@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from llmos.values import Json
@@ -90,16 +91,24 @@ class Call:
 
 Expr = Const | Slot | Now | Seen | Row | Call
 
+_KINDS = frozenset((Const, Slot, Now, Seen, Row, Call))
+
 
 def const(value: Json) -> Const:
     """A constant."""
+    if type(value) in (str, int, bool):
+        return _plain(value)
     return Const(json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+
+@lru_cache(maxsize=20_000, typed=True)
+def _plain(value: str | int | bool) -> Const:
+    return Const(json.dumps(value, ensure_ascii=False))
 
 
 def call(function: str, *arguments: Expr | Json) -> Call:
     """A call; plain values become constants."""
-    kinds = (Const, Slot, Now, Seen, Row, Call)
-    return Call(function, tuple(a if isinstance(a, kinds) else const(a) for a in arguments))
+    return Call(function, tuple(a if type(a) in _KINDS else const(a) for a in arguments))
 
 
 def size(expr: Expr) -> float:

@@ -285,14 +285,24 @@ class Rehearsal:
 
 
 def rehearse(
-    program: Program, slots: Mapping[str, str], now: datetime, recorded: Sequence[Step]
+    program: Program,
+    slots: Mapping[str, str],
+    now: datetime,
+    recorded: Sequence[Step],
+    *,
+    strict: bool = True,
 ) -> list[Request]:
     """What a program would call, given what a recorded run saw; see `rehearsal`."""
-    return list(rehearsal(program, slots, now, recorded).made)
+    return list(rehearsal(program, slots, now, recorded, strict=strict).made)
 
 
 def rehearsal(
-    program: Program, slots: Mapping[str, str], now: datetime, recorded: Sequence[Step]
+    program: Program,
+    slots: Mapping[str, str],
+    now: datetime,
+    recorded: Sequence[Step],
+    *,
+    strict: bool = True,
 ) -> Rehearsal:
     """Go through a program, given what a recorded run saw.
 
@@ -301,6 +311,7 @@ def rehearsal(
         slots: What the goal of the recorded run says.
         now: Its clock, naive.
         recorded: Its steps, with observations.
+        strict: Ask all candidates, not only the simplest.
 
     Raises:
         Stop: It does not know what is right.
@@ -309,7 +320,7 @@ def rehearsal(
     left = list(recorded)
     made: list[Request] = []
     steps: dict[str, tuple[Step, ...]] = {}
-    run = Runner(program, slots, now).run()
+    run = Runner(program, slots, now, strict=strict).run()
     try:
         request = next(run)
         while True:
