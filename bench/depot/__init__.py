@@ -1,0 +1,1 @@
+"""A made mail-order warehouse, to measure learning where nobody has looked before."""
