@@ -290,9 +290,36 @@ def grow(
             return family, ""
     for group in _coherent(seed):
         family, _ = solve([group], known, seconds=seconds)
-        if family is not None:
+        if family is not None and not _belied(family, seed):
             return family, ""
     return None, why
+
+
+def _belied(family: Family, whole: Group) -> bool:
+    """Whether a run that was left out, and that somebody vouched for, did something else.
+
+    The rest may be explained by less than was asked for: without a condition that only it met.
+    """
+    kept = {id(t) for t in family.traces}
+    return any(
+        _contradicts(family, trace)
+        for trace in whole.traces
+        if id(trace) not in kept and trace.verdict.evidence
+    )
+
+
+def _contradicts(family: Family, trace: Trace) -> bool:
+    """Whether the program would have written something else than a run of the first wording."""
+    bound = family.templates[0].match(plain(trace.goal))
+    if len(bound) != 1:
+        return False
+    try:
+        made = rehearse(family.program, bound[0], trace.now.replace(tzinfo=None), trace.steps)
+    except Unrecorded as e:
+        return e.request.writes
+    except Stop:
+        return False
+    return writes(made) != [(s.tool, dict(s.arguments)) for s in trace.steps if s.effect.writes]
 
 
 def _coherent(group: Group) -> Iterator[Group]:

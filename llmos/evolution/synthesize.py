@@ -34,6 +34,7 @@ from llmos.evolution.ir import (
     nodes_of,
     parts,
     size,
+    slots_of,
 )
 from llmos.evolution.leaves import Explainer
 from llmos.evolution.pool import Pool
@@ -404,7 +405,8 @@ class _Search:
         dark = {n for n in unused if n not in later} - looked
         if dark:
             raise NoProgram("a read that nothing uses, and of which nothing can be said")
-        if one_sided and not hidden:
+        if one_sided and (not hidden or self._idle() - slots_of(*hidden)):
+            # What the goals name and nothing looks at is what the condition may be about.
             raise NoProgram("a condition of which only one outcome was seen")
         old = self.guards.get(first.guard, Guard())
         self.guards[first.guard] = replace(old, hidden=hidden)

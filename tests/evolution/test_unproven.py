@@ -1,0 +1,121 @@
+"""What looks explained and is not: a program that would run free on it is not made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from llmos.evolution.learner import Learner
+from llmos.values import Effect, Json, Step, Trace, Verdict
+
+NOW = datetime(2025, 3, 3, 9, tzinfo=UTC)
+CREWS = {
+    "north": "Ines, 4 open jobs\nLeo, 0 open jobs",
+    "south": "Mara, 1 open jobs\nTom, 3 open jobs",
+    "harbour": "Ada, 0 open jobs\nNils, 2 open jobs",
+}
+LEAST = {"north": "Leo", "south": "Mara", "harbour": "Ada"}
+
+
+def a_run(goal: str, *steps: Step, id: str, verdict: Verdict = Verdict.CONFIRMED) -> Trace:
+    return Trace(goal, steps, "Done.", verdict, NOW, id=id)
+
+
+def read(tool: str, observation: Json, **arguments: Json) -> Step:
+    return Step(tool, arguments, observation, False, Effect.READ)
+
+
+def write(tool: str, **arguments: Json) -> Step:
+    return Step(tool, arguments, "ok", False, Effect.WRITE)
+
+
+def learnt(runs: Sequence[Trace]) -> Learner:
+    learner = Learner()
+    for run in runs:
+        learner.add(run)
+    learner.learn()
+    return learner
+
+
+def dispatch(k: int, crew: str, job: int) -> Trace:
+    return a_run(
+        f"give job {job} to whoever of the {crew} crew has the fewest open jobs",
+        read("crew.list", CREWS[crew], crew=crew),
+        write("job.assign", job=job, to=LEAST[crew]),
+        id=f"d{k}",
+    )
+
+
+def test_a_list_told_as_text_and_never_looked_at_is_not_hidden_by_a_table() -> None:
+    crews = list(CREWS) * 4
+    learner = learnt([dispatch(k, crew, 40 + 7 * k) for k, crew in enumerate(crews)])
+    assert not learner.families
+    assert [g.why for g in learner.loose] == [
+        "a read that nothing uses, and of which nothing can be said"
+    ]
+
+
+def test_a_sentence_that_always_says_the_same_may_be_looked_at_for_nothing() -> None:
+    runs = [
+        a_run(
+            f"if nobody has booked {room} on Monday, book it for {name}",
+            read("room.bookings", "No bookings.", room=room),
+            write("room.book", room=room, name=name),
+            id=f"b{k}",
+        )
+        for k, (room, name) in enumerate(
+            [("R11", "Ada"), ("R12", "Leo"), ("R21", "Mara"), ("R22", "Tom"), ("R31", "Nils")]
+        )
+    ]
+    assert len(learnt(runs).families) == 1
+
+
+def claims(k: int, reason: str, limit: int, queue: str) -> Trace:
+    count = 27
+    return a_run(
+        f"if there are more than {limit} claims because of '{reason}', tell the {queue} desk",
+        read("claims.open", {"count": count, "reasons": f"{reason}: {limit + 1}"}),
+        write("desk.tell", desk=queue),
+        id=f"c{k}",
+    )
+
+
+def test_a_condition_with_one_outcome_that_does_not_look_at_all_that_varies_is_no_program() -> None:
+    reasons, queues = ("rust", "broken lid", "wrong size"), ("inbound", "outbound")
+    runs = [claims(k, reasons[k % 3], 5 + k, queues[k % 2]) for k in range(8)]
+    learner = learnt(runs)
+    assert not learner.families
+    assert [g.why for g in learner.loose] == ["a condition of which only one outcome was seen"]
+
+
+def overdue(k: int, due: str, delivered: str | None, verdict: Verdict) -> Trace:
+    parcel, carrier = f"P-{300 + 13 * k}", ("Swift", "Blue", "Post")[k % 3]
+    seen = {"parcel": parcel, "due": due, "delivered": delivered}
+    rebook = write("parcel.rebook", parcel=parcel, carrier=carrier)
+    acts = due < "2025-03-03" and delivered is None
+    return a_run(
+        f"is {parcel} past its due day and still not delivered? then rebook it with {carrier}",
+        read("parcel.get", seen, parcel=parcel),
+        *([rebook] if acts else []),
+        id=f"o{k}",
+        verdict=verdict,
+    )
+
+
+def parcels(odd: Verdict) -> list[Trace]:
+    good = Verdict.CONFIRMED
+    late = [overdue(k, f"2025-02-{10 + k}", None, good) for k in range(6)]
+    early = [overdue(6 + k, f"2025-03-{10 + k}", None, good) for k in range(4)]
+    return [*late, *early, overdue(10, "2025-02-20", "2025-02-19", odd)]
+
+
+def test_a_run_that_somebody_vouched_for_is_not_left_out_as_wrong() -> None:
+    learner = learnt(parcels(Verdict.CONFIRMED))
+    for family in learner.families.values():
+        assert "o10" in {t.id for t in family.traces}
+
+
+def test_a_run_that_nobody_vouched_for_may_be_left_out() -> None:
+    learner = learnt(parcels(Verdict.COMPLETED))
+    (family,) = learner.families.values()
+    assert "o10" not in {t.id for t in family.traces}
