@@ -27,7 +27,8 @@ def conditions(pool: Pool, rows: Sequence[Rows]) -> list[Said]:
             over = call("exists", atom.over(collection.expr))
             found[over] = [bool(atom.bits & s) for s in segments]
     told = {c.expr for c in rows}
-    for expr in (*_emptiness(pool, told), *_all(pool)):
+    counted = (e for collection in rows for e in _counted(pool, collection))
+    for expr in (*_emptiness(pool, told), *_all(pool), *counted):
         values = pool.values(expr)
         if values is not None:
             found[expr] = [bool(v) for v in values]
@@ -141,6 +142,15 @@ def _figures(pool: Pool) -> Iterator[Expr]:
         if is_call(single, "number"):
             for threshold in thresholds:
                 yield from _compared(pool, single, threshold)
+
+
+def _counted(pool: Pool, rows: Rows) -> Iterator[Expr]:
+    """How many rows have what the goal names, against a number that it names."""
+    thresholds = [e for e in pool.slot_numbers if e.function == "number"]
+    for atom in rows.atoms if thresholds else ():
+        if atom.grounded and atom.op == const("=="):
+            for threshold in thresholds:
+                yield from _compared(pool, call("count", atom.over(rows.expr)), threshold)
 
 
 def _alike(one: Expr, two: Expr) -> bool:

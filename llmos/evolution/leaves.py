@@ -61,6 +61,9 @@ class Explainer:
             for expr in (*self.pool.slot_numbers, *self.pool.seen_numbers):
                 if self.pool.fits(expr, targets):
                     found[expr] = None
+        elif all(isinstance(t, list) and len(t) == 1 for t in targets):
+            for expr in self.explain([t[0] for t in targets]):
+                found[call("listed", expr)] = None
         for expr in self._fields(targets):
             found[expr] = None
         for expr in self._tables(targets):

@@ -13,7 +13,7 @@ from typing import Any
 
 from llmos.evolution import cues
 from llmos.evolution.evaluate import FAILURES, FUNCTIONS, Abstain, Env, evaluate
-from llmos.evolution.ir import Call, Expr, Now, Row, Seen, Slot, call
+from llmos.evolution.ir import Call, Expr, Now, Row, Seen, Slot, call, is_call
 from llmos.evolution.lexer import DIRECTIONS
 from llmos.evolution.runtime import moment
 from llmos.values import Json
@@ -160,10 +160,11 @@ class Pool:
         found: list[Expr] = []
         for node in self.nodes:
             seen = [env.seen[node] for env in self.envs]
-            if any(isinstance(s, list) and s and isinstance(s[0], dict) for s in seen) and all(
-                isinstance(s, (list, str)) for s in seen
-            ):
+            if _are_rows(seen):
                 found.append(call("rows", Seen(node)))
+            for name in _fields_of_all(seen):
+                if _are_rows([s[name] for s in seen]):
+                    found.append(call("rows", call("get", Seen(node), name)))
         return found
 
     @cached_property
@@ -233,6 +234,9 @@ class Pool:
                 # In a series a date is a place like any other.
                 dated = all(map(_is_series, seen)) and len(keys) > 1
                 found += [call("get", Seen(node), k) for k in keys if not (dated and is_moment(k))]
+                for key in keys:
+                    inner = _fields_of_all([s[key] for s in seen])
+                    found += [call("get", call("get", Seen(node), key), k) for k in inner]
             elif all(isinstance(s, list) for s in seen):
                 found += self._picked(call("rows", Seen(node)))
         for series in self.series:
@@ -359,7 +363,25 @@ _UNKNOWN = object()
 
 def _of_row(expr: Expr) -> bool:
     """Whether a text is a field of a row of a list."""
-    return isinstance(expr, Call) and expr.function == "get" and isinstance(expr.arguments[0], Call)
+    if not is_call(expr, "get"):
+        return False
+    while is_call(expr, "get"):
+        assert isinstance(expr, Call)
+        expr = expr.arguments[0]
+    return isinstance(expr, Call)
+
+
+def _are_rows(seen: Sequence[Json]) -> bool:
+    """Whether values are lists of objects, or nothing."""
+    some = any(isinstance(s, list) and s and isinstance(s[0], dict) for s in seen)
+    return some and all(isinstance(s, (list, str)) for s in seen)
+
+
+def _fields_of_all(seen: Sequence[Json]) -> list[str]:
+    """Fields that values have, if all of them are objects."""
+    if not all(isinstance(s, dict) for s in seen):
+        return []
+    return [k for k in seen[0] if all(k in s for s in seen)]
 
 
 def _is_series(value: Any) -> bool:
