@@ -67,15 +67,10 @@ def telling(found: Sequence[Expr], idle: Collection[str]) -> tuple[Expr, ...]:
 
 
 def _emptiness(pool: Pool, told: Collection[Expr]) -> Iterator[Expr]:
-    """Whether a read found anything, where it never found rows: a sentence stands for nothing.
-
-    It is always the same sentence; texts that differ are what was read.
-    """
+    """Whether a read found anything, where it never found rows: a sentence stands for nothing."""
     for node in pool.nodes:
         found = call("rows", Seen(node))
-        seen = [e.seen[node] for e in pool.envs]
-        texts = {s for s in seen if isinstance(s, str)}
-        if found not in told and len(texts) <= 1 and all(isinstance(s, (list, str)) for s in seen):
+        if found not in told and all(isinstance(e.seen[node], (list, str)) for e in pool.envs):
             yield call("exists", found)
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 
 from llmos.evolution import guards
 from llmos.evolution.choosing import Chosen, chosen_rows
@@ -35,6 +36,7 @@ from llmos.evolution.ir import (
     parts,
     size,
     slots_of,
+    tables_of,
 )
 from llmos.evolution.leaves import Explainer
 from llmos.evolution.pool import Pool
@@ -401,7 +403,11 @@ class _Search:
             if _tells(e) and not nodes_of(e) & later and (one_sided or nodes_of(e) & unused)
         ]
         hidden = guards.always(said)
-        looked = {node for e in hidden for node in nodes_of(e)}
+        mute = {
+            n for n in unused if self._is_prose(n) and (one_sided or self._may_hide(n, program))
+        }
+        nothing_said = {call("exists", call("rows", Seen(n))) for n in mute}
+        looked = {n for e in hidden if not set(parts(e)) & nothing_said for n in nodes_of(e)}
         dark = {n for n in unused if n not in later} - looked
         if dark:
             raise NoProgram("a read that nothing uses, and of which nothing can be said")
@@ -411,6 +417,27 @@ class _Search:
         old = self.guards.get(first.guard, Guard())
         self.guards[first.guard] = replace(old, hidden=hidden)
         return replace(program, guards=dict(self.guards))
+
+    def _is_prose(self, node: str) -> bool:
+        """Whether a read gave texts, and not always the same: that it is no list says nothing."""
+        texts = [env.seen.get(node) for env in self.envs]
+        return all(isinstance(t, str) for t in texts) and len(set(map(str, texts))) > 1
+
+    def _may_hide(self, node: str, program: Program) -> bool:
+        """Whether what was written may have come out of texts that nothing looks at.
+
+        Many a file is looked at before another is written. But a table of what the goals' words
+        stood for, or a value that never changed and that the texts hold, may be what was read.
+        """
+        texts = [str(env.seen[node]) for env in self.envs]
+        for write in program.writes():
+            for shape in write.shapes:
+                for expr in chain.from_iterable(shape.arguments.values()):
+                    if any(tables_of(expr)):
+                        return True
+                    if isinstance(expr, Const) and _is_in_all(expr.value, texts):
+                        return True
+        return False
 
     # --- answers -------------------------------------------------------------------------------
 
@@ -512,6 +539,11 @@ def chooses_row(expr: Expr) -> bool:
         is_call(p, "get") and any(is_call(q, f) for q in parts(p) for f in picks)
         for p in parts(expr)
     )
+
+
+def _is_in_all(value: Json, texts: Sequence[str]) -> bool:
+    said = "" if isinstance(value, bool) or value is None else str(value)
+    return len(said) > 1 and all(said in t for t in texts)
 
 
 def _used(program: Program) -> set[str]:

@@ -55,6 +55,30 @@ def test_a_list_told_as_text_and_never_looked_at_is_not_hidden_by_a_table() -> N
     ]
 
 
+def tell(k: int, text: str, why: str) -> Trace:
+    path = ("a.md", "notes/b.md", "c.md", "d/e.md")[k]
+    return a_run(
+        f"read {path} and put it into room {k + 3}",
+        read("file.read", text, path=path),
+        write("desk.put", path=path, room=k + 3, why=why),
+        id=f"t{k}",
+    )
+
+
+def test_a_text_may_be_read_for_nothing_where_nothing_written_stands_in_it() -> None:
+    runs = [tell(k, f"# Page {k}\n\nurgent: no", "asked for") for k in range(4)]
+    assert len(learnt(runs).families) == 1
+
+
+def test_a_value_that_never_changed_and_stands_in_what_was_read_may_have_been_read_there() -> None:
+    runs = [tell(k, f"# Page {k}\n\nurgent: no", "urgent: no") for k in range(4)]
+    learner = learnt(runs)
+    assert not learner.families
+    assert [g.why for g in learner.loose] == [
+        "a read that nothing uses, and of which nothing can be said"
+    ]
+
+
 def test_a_sentence_that_always_says_the_same_may_be_looked_at_for_nothing() -> None:
     runs = [
         a_run(
