@@ -48,6 +48,13 @@ def explain(said: Sequence[Said], taken: Sequence[bool]) -> tuple[Expr, ...]:
     return _simplest(found)
 
 
+def paired(collections: Sequence[Rows], taken: Sequence[bool]) -> tuple[Expr, ...]:
+    """Two conditions on one row, or that no row has both, exactly where a branch was taken."""
+    absent = [e for rows in collections for e in rows.paired([not t for t in taken])]
+    both = [e for rows in collections for e in rows.paired(taken)]
+    return (*both, *(call("negated", e) for e in absent))
+
+
 def _simplest(found: Sequence[Expr]) -> tuple[Expr, ...]:
     """As many as there is room for, the simplest first; what the goal speaks of has precedence."""
     kept = sorted(found, key=lambda e: (not grounded(e), size(e)))[:_MOST]
@@ -87,6 +94,12 @@ def likely(found: Sequence[Expr]) -> tuple[Expr, ...]:
 def grounded(expr: Expr) -> bool:
     """Whether a condition speaks of the goal or of the clock, not of results alone."""
     return any(isinstance(p, (Slot, Now)) for p in parts(expr))
+
+
+def simple(expr: Expr) -> bool:
+    """Whether a condition speaks of the goal or of the clock, and is one, not two."""
+    filters = [p for p in parts(expr) if isinstance(p, Call) and p.function == "where"]
+    return grounded(expr) and not any(is_call(f.arguments[0], "where") for f in filters)
 
 
 def _looked_at(expr: Expr) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,7 @@ _NEXT = (0, 1, -1)
 what is not said has to be small, or whole weeks."""
 _MOST_ENTRIES = 12
 """Entries of a table of what words stood for."""
+_FIGURE = re.compile(r"(?<![\w.-])\d+\.\d+(?![\w.-])")
 _OPENS, _CLOSES = (8, 9, 10), (17, 18)
 
 
@@ -366,13 +368,18 @@ class Explainer:
 
     def _told(self, slot: Slot, table: Mapping[str, Json], runs: int) -> bool:
         """Whether a table is more than a list of what happened."""
-        if len(table) > _MOST_ENTRIES:
+        if len(table) > _MOST_ENTRIES or any(map(_is_measured, table.values())):
             return False
         return named_alike(table) or (2 * len(table) <= runs and self.pool.varies(slot))
 
 
 def _joint(expr: Expr) -> bool:
     return isinstance(expr, Const) and "_" in str(expr.value)
+
+
+def _is_measured(value: Json) -> bool:
+    """Whether a value has a figure in it that was worked out: no word stands for 918.55."""
+    return isinstance(value, float) or (isinstance(value, str) and bool(_FIGURE.search(value)))
 
 
 def _picks(expr: Expr) -> bool:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain
+from itertools import chain, combinations
+from math import comb
+from random import Random
 
 from llmos.evolution import guards
 from llmos.evolution.choosing import Chosen, chosen_rows
 from llmos.evolution.columns import Column, ToolHabits, align_columns, blocks, split_by_history
 from llmos.evolution.evaluate import Env
+from llmos.evolution.guards import Said
 from llmos.evolution.ir import (
     Arguments,
     Candidates,
@@ -69,6 +72,10 @@ class Example:
 _ONE_SIDED = 4
 """Runs without which a condition that always came out the same is not taken for understood."""
 
+_WAYS = 24
+"""Choices of traces that are looked at to tell what would be explained as well."""
+_CHANCE = 0.1
+"""Share of them that may be."""
 _FEW = 10
 """Traces up to which a branch may still be told by two conditions where one would do."""
 
@@ -348,19 +355,36 @@ class _Search:
         pool = self._pool(sorted(over))
         collections = self._collections(pool)
         taken = [i in here for i in sorted(over)]
-        found = guards.explain(guards.conditions(pool, collections), taken)
+        said = guards.conditions(pool, collections)
+        found = guards.explain(said, taken)
         if len(taken) < _FEW or not any(map(guards.grounded, found)):
             # Few traces fit many a single condition: two together must agree with it.
-            absent = [e for rows in collections for e in rows.paired([not t for t in taken])]
-            pairs = [e for rows in collections for e in rows.paired(taken)]
-            found += (*pairs, *(call("negated", e) for e in absent))
+            found += guards.paired(collections, taken)
         if not found:
             raise NoProgram("when a branch is taken")
         found = guards.telling(guards.likely(found), self._idle())
+        if not any(map(guards.simple, found)) and self._by_chance(said, collections, taken):
+            raise NoProgram("when a branch is taken: too few runs tell chance from what is meant")
         name = f"g{len(self.guards) + 1}"
         self.guards[name] = Guard(found, (), self.classes[over])
         self.classes[here] = name
         return name
+
+    def _by_chance(
+        self, said: Sequence[Said], collections: Sequence[Rows], taken: Sequence[bool]
+    ) -> bool:
+        """Whether conditions could explain as well that other traces had taken a branch.
+
+        What a goal names is seldom there by chance; two conditions, or a constant of the results,
+        are found for almost any traces if there are few of them.
+        """
+        explained = 0
+        others = list(_other_ways(taken))
+        for other in others:
+            self._check_time()
+            if guards.explain(said, other) or guards.paired(collections, other):
+                explained += 1
+        return explained > _CHANCE * len(others)
 
     def _soft_guard(self, here: Sequence[int]) -> str | None:
         try:
@@ -539,6 +563,21 @@ def chooses_row(expr: Expr) -> bool:
         is_call(p, "get") and any(is_call(q, f) for q in parts(p) for f in picks)
         for p in parts(expr)
     )
+
+
+def _other_ways(taken: Sequence[bool]) -> Iterator[list[bool]]:
+    """Other choices of as many traces, all of them or some drawn the same way every time."""
+    every, number = len(taken), sum(taken)
+    rng = Random(0)
+    chosen: Iterable[Collection[int]] = (
+        combinations(range(every), number)
+        if comb(every, number) <= _WAYS
+        else (rng.sample(range(every), number) for _ in range(_WAYS))
+    )
+    for few in chosen:
+        other = [i in few for i in range(every)]
+        if other != list(taken):
+            yield other
 
 
 def _is_in_all(value: Json, texts: Sequence[str]) -> bool:

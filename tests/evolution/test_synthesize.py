@@ -375,11 +375,6 @@ def test_two_conditions_are_rivals_of_an_odd_one() -> None:
     assert wrong_and_right(job, 2, 4, 60, True)[0] == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="learnt night by night, 'for each of these rows' stays 'if there is one of these, for "
-    "each of those': the loop over all traces, the runs without a write included, is no rival",
-)
 def test_a_loop_in_a_branch_has_the_loop_without_one_as_a_rival() -> None:
     lent = call("where", BOOKS, "state", "==", "lent")
     rows = call("where", lent, "copies", ">", call("number", Slot("number")))
