@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import combinations
 
 from llmos.evolution.ir import Call, Expr, Now, Seen, Slot, call, const, is_call, parts, size
-from llmos.evolution.pool import AGGREGATES, Pool
+from llmos.evolution.pool import AGGREGATES, Pool, is_moment
 from llmos.evolution.rows import Rows
 
 _MOST = 400
 _MEANINGS = ("number", "minutes", "days", "day", "time_on", "mapped")
 _OPS = (">", "<", ">=", "<=")
+_MOST_ALIKE = 3
+"""Conditions that are true in the same traces, of which two together may be meant."""
+_MOST_STATES = 8
+"""Different values of a field up to which they are states that something is in."""
 
 
 Said = tuple[Expr, list[bool]]
@@ -48,11 +53,66 @@ def explain(said: Sequence[Said], taken: Sequence[bool]) -> tuple[Expr, ...]:
     return _simplest(found)
 
 
-def paired(collections: Sequence[Rows], taken: Sequence[bool]) -> tuple[Expr, ...]:
-    """Two conditions on one row, or that no row has both, exactly where a branch was taken."""
-    absent = [e for rows in collections for e in rows.paired([not t for t in taken])]
-    both = [e for rows in collections for e in rows.paired(taken)]
-    return (*both, *(call("negated", e) for e in absent))
+def less_sure(
+    pool: Pool, said: Sequence[Said], collections: Sequence[Rows], taken: Sequence[bool]
+) -> tuple[Expr, ...]:
+    """What may tell when a branch was taken, if nothing simpler does, and easily does by chance.
+
+    Two conditions on one row, or that no row has both; two on fields of objects; the states that
+    a field of an object is in.
+    """
+    left = [not t for t in taken]
+    absent = [e for rows in collections for e in rows.paired(left)]
+    found = [e for rows in collections for e in rows.paired(taken)]
+    found += (call("negated", e) for e in absent)
+    fields = set(pool.records)
+    of_fields = [(e, t) for e, t in said if not fields.isdisjoint(parts(e))]
+    found += _both(of_fields, taken)
+    found += (call("negated", e) for e in _both(of_fields, left))
+    found += _states(pool, taken)
+    return tuple(found)
+
+
+def _both(said: Sequence[Said], taken: Sequence[bool]) -> list[Expr]:
+    """Two conditions of which both are true exactly where a branch was taken."""
+    wanted = _bits(taken)
+    alike: dict[int, list[Expr]] = {}
+    for expr, truth in said:
+        bits = _bits(truth)
+        opposite = ~bits & _bits([True] * len(taken))
+        for several, one in ((bits, expr), (opposite, call("negated", expr))):
+            if several & wanted == wanted and several != wanted:
+                alike.setdefault(several, []).append(one)
+    found: list[Expr] = []
+    for some, others in combinations(sorted(alike), 2):
+        if some & others == wanted:
+            for one in sorted(alike[some], key=size)[:_MOST_ALIKE]:
+                for two in sorted(alike[others], key=size)[:_MOST_ALIKE]:
+                    if grounded(one) or grounded(two):
+                        found.append(call("both", one, two))
+    return sorted(found, key=size)[:_MOST]
+
+
+def _bits(truth: Sequence[bool]) -> int:
+    return sum(1 << i for i, t in enumerate(truth) if t)
+
+
+def _states(pool: Pool, taken: Sequence[bool]) -> Iterator[Expr]:
+    """Fields whose value tells when a branch was taken, each of several being there twice."""
+    for field in pool.records:
+        values = pool.values(field) or []
+        if not all(map(_is_state, values)):
+            continue
+        these = {v for v, t in zip(values, taken, strict=False) if t}
+        others = {v for v, t in zip(values, taken, strict=False) if not t}
+        number = len(these) + len(others)
+        few = number <= _MOST_STATES and 2 * number <= len(values)
+        if few and these and others and not these & others:
+            yield call("among", field, const(sorted(these)), const(sorted(others)))
+
+
+def _is_state(value: object) -> bool:
+    return isinstance(value, str) and not is_moment(value)
 
 
 def _simplest(found: Sequence[Expr]) -> tuple[Expr, ...]:
@@ -98,6 +158,8 @@ def grounded(expr: Expr) -> bool:
 
 def simple(expr: Expr) -> bool:
     """Whether a condition speaks of the goal or of the clock, and is one, not two."""
+    if any(is_call(p, "both") for p in parts(expr)):
+        return False
     filters = [p for p in parts(expr) if isinstance(p, Call) and p.function == "where"]
     return grounded(expr) and not any(is_call(f.arguments[0], "where") for f in filters)
 
@@ -125,6 +187,10 @@ def always(said: Sequence[Said]) -> tuple[Expr, ...]:
 def _all(pool: Pool) -> Iterator[Expr]:
     yield from _figures(pool)
     yield from _moments(pool)
+    for field in pool.records:
+        yield call("missing", field)
+        for slot in pool.slots:
+            yield call("test", field, "==", slot)
 
 
 def _figures(pool: Pool) -> Iterator[Expr]:

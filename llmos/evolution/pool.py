@@ -13,7 +13,7 @@ from typing import Any
 
 from llmos.evolution import cues
 from llmos.evolution.evaluate import FAILURES, FUNCTIONS, Abstain, Env, evaluate
-from llmos.evolution.ir import Call, Expr, Now, Row, Seen, Slot, call, is_call
+from llmos.evolution.ir import Call, Expr, Now, Row, Seen, Slot, call, is_call, nodes_of
 from llmos.evolution.lexer import DIRECTIONS
 from llmos.evolution.runtime import moment
 from llmos.values import Json
@@ -299,6 +299,11 @@ class Pool:
             if self._any(number := call("number", text)):
                 found.append(number)
         return found
+
+    @cached_property
+    def records(self) -> list[Expr]:
+        """Fields of observations that are one object in every trace."""
+        return [e for e in self.seen_texts if is_call(e, "get") and nodes_of(e) and not _of_row(e)]
 
     @cached_property
     def days(self) -> list[Expr]:

@@ -489,6 +489,23 @@ def negated(condition: bool) -> bool:
     return not condition
 
 
+def both(one: bool, two: bool) -> bool:
+    """Whether both of two conditions hold."""
+    return one and two
+
+
+def missing(value: Any) -> bool:
+    """Whether a field is empty."""
+    return value is None or value == ""
+
+
+def among(value: Any, these: list[Any], others: list[Any]) -> bool:
+    """Whether a value is one of some, and not one of the others; abstains on any further one."""
+    if value not in these and value not in others:
+        raise ValueError("never seen")
+    return value in these
+
+
 # --- series: objects from label to number -----------------------------------------------------
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from itertools import chain, combinations
 from math import comb
 from random import Random
@@ -17,6 +19,7 @@ from llmos.evolution.evaluate import Env
 from llmos.evolution.guards import Said
 from llmos.evolution.ir import (
     Arguments,
+    Call,
     Candidates,
     Const,
     Expr,
@@ -42,7 +45,8 @@ from llmos.evolution.ir import (
     tables_of,
 )
 from llmos.evolution.leaves import Explainer
-from llmos.evolution.pool import Pool
+from llmos.evolution.naming import akin_words
+from llmos.evolution.pool import Pool, same
 from llmos.evolution.rows import Rows
 from llmos.evolution.tidy import tidy
 from llmos.values import Json, Step
@@ -359,30 +363,28 @@ class _Search:
         found = guards.explain(said, taken)
         if len(taken) < _FEW or not any(map(guards.grounded, found)):
             # Few traces fit many a single condition: two together must agree with it.
-            found += guards.paired(collections, taken)
+            found += guards.less_sure(pool, said, collections, taken)
         if not found:
             raise NoProgram("when a branch is taken")
         found = guards.telling(guards.likely(found), self._idle())
-        if not any(map(guards.simple, found)) and self._by_chance(said, collections, taken):
+        if not any(map(guards.simple, found)) and self._by_chance(pool, said, taken):
             raise NoProgram("when a branch is taken: too few runs tell chance from what is meant")
         name = f"g{len(self.guards) + 1}"
         self.guards[name] = Guard(found, (), self.classes[over])
         self.classes[here] = name
         return name
 
-    def _by_chance(
-        self, said: Sequence[Said], collections: Sequence[Rows], taken: Sequence[bool]
-    ) -> bool:
+    def _by_chance(self, pool: Pool, said: Sequence[Said], taken: Sequence[bool]) -> bool:
         """Whether conditions could explain as well that other traces had taken a branch.
 
         What a goal names is seldom there by chance; two conditions, or a constant of the results,
         are found for almost any traces if there are few of them.
         """
-        explained = 0
+        explained, collections = 0, self._collections(pool)
         others = list(_other_ways(taken))
         for other in others:
             self._check_time()
-            if guards.explain(said, other) or guards.paired(collections, other):
+            if guards.explain(said, other) or guards.less_sure(pool, said, collections, other):
                 explained += 1
         return explained > _CHANCE * len(others)
 
@@ -415,18 +417,20 @@ class _Search:
                 f"a condition of which only one outcome was seen, in {len(self.examples)} runs"
             )
         first = next(program.writes(), None)
-        if first is None or not (unused or one_sided):
+        if first is None:
             return program
         here = sorted(self.members.get(first.id, frozenset(range(len(self.examples)))))
         pool = self._pool(here)
         # What is asked before the first write can only speak of what was read before it.
         later = {n.id for n in program.nodes[program.nodes.index(first) :]}
-        said = [
-            (e, t)
-            for e, t in guards.conditions(pool, self._collections(pool))
-            if _tells(e) and not nodes_of(e) & later and (one_sided or nodes_of(e) & unused)
-        ]
-        hidden = guards.always(said)
+        hidden: Candidates = ()
+        if unused or one_sided:
+            said = [
+                (e, t)
+                for e, t in guards.conditions(pool, self._collections(pool))
+                if _tells(e, t) and not nodes_of(e) & later and (one_sided or nodes_of(e) & unused)
+            ]
+            hidden = guards.always(said)
         mute = {
             n for n in unused if self._is_prose(n) and (one_sided or self._may_hide(n, program))
         }
@@ -438,9 +442,27 @@ class _Search:
         if one_sided and (not hidden or self._idle() - slots_of(*hidden)):
             # What the goals name and nothing looks at is what the condition may be about.
             raise NoProgram("a condition of which only one outcome was seen")
+        hidden += tuple(e for e in self._as_named(pool, program) if not nodes_of(e) & later)
+        if not hidden:
+            return program
         old = self.guards.get(first.guard, Guard())
         self.guards[first.guard] = replace(old, hidden=hidden)
         return replace(program, guards=dict(self.guards))
+
+    def _as_named(self, pool: Pool, program: Program) -> Iterator[Expr]:
+        """What fields never were other than, that a condition names and nothing looks at."""
+        decides = _branches(program) or any(e.conditional for e in self.examples)
+        wordings = [e.said for e in self.examples] if decides else []
+        looked = {p for several in every_candidate(program) for e in several for p in parts(e)}
+        for named in pool.records if wordings else ():
+            assert isinstance(named, Call)
+            name, values = named.arguments[1], pool.values(named) or [()]
+            if named in looked or not all(akin_words(_bare(w), _text(name)) for w in wordings):
+                continue
+            if all(v is None or v == "" for v in values):
+                yield call("missing", named)
+            elif all(same(v, values[0]) and isinstance(v, (str, bool)) for v in values):
+                yield call("test", named, "==", values[0])
 
     def _is_prose(self, node: str) -> bool:
         """Whether a read gave texts, and not always the same: that it is no list says nothing."""
@@ -496,7 +518,18 @@ class _Search:
             for p in parts(several[0] if several else Now())
             if isinstance(p, Slot)
         }
-        return {name for name, values in said.items() if len(values) > 1} - looked
+        return {name for name, values in said.items() if len(values) > 1} - looked - self._given
+
+    @cached_property
+    def _given(self) -> set[str]:
+        """Slots whose text every run that writes hands over: that is what they are there for."""
+        given: list[set[str]] = []
+        for example in self.examples:
+            own = [s.arguments.values() for s in example.steps if s.effect.writes]
+            if own:
+                values = {str(v) for v in chain.from_iterable(own)}
+                given.append({name for name, text in example.slots.items() if text in values})
+        return set.intersection(*given) if given else set()
 
     def _check_time(self) -> None:
         if time.monotonic() > self.deadline:
@@ -580,6 +613,14 @@ def _other_ways(taken: Sequence[bool]) -> Iterator[list[bool]]:
             yield other
 
 
+def _bare(wording: str) -> str:
+    return re.sub(r"\{\w+\}", " ", wording)
+
+
+def _text(name: Expr) -> str:
+    return str(name.value) if isinstance(name, Const) else ""
+
+
 def _is_in_all(value: Json, texts: Sequence[str]) -> bool:
     said = "" if isinstance(value, bool) or value is None else str(value)
     return len(said) > 1 and all(said in t for t in texts)
@@ -590,9 +631,17 @@ def _used(program: Program) -> set[str]:
     return {n for several in every_candidate(program) for n in nodes_of(*several)}
 
 
-def _tells(condition: Expr) -> bool:
-    """Whether a condition says something of a result by a word of the goal, or of its emptiness."""
+def _tells(condition: Expr, truth: Sequence[bool]) -> bool:
+    """Whether a condition says something of a result by a word of the goal, or of its emptiness.
+
+    That a field is not the text of a slot says nothing.
+    """
     inside = list(parts(condition))
+    match condition:
+        case Call("missing"):
+            return False
+        case Call("test", (Call("get"), _, Slot())):
+            return any(truth)
     return any(isinstance(p, Slot) for p in inside) or not any(is_call(p, "test") for p in inside)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pytest
+
 from llmos.evolution.learner import Learner
-from llmos.evolution.plan import Request, Runner
+from llmos.evolution.plan import Request, Runner, Stop
 from llmos.values import Json, Trace
 from tests.evolution.test_unproven import a_run, learnt, read, write
 
@@ -68,3 +70,69 @@ def test_rows_in_an_object_that_have_what_the_goal_names_are_counted() -> None:
     few, many = claims_of(["rust"] * 2 + ["broken lid"] * 9), claims_of(["rust"] * 3)
     assert [r.tool for r in foretold(learner, goal, few)] == ["claims.open"]
     assert [r.tool for r in foretold(learner, goal, many)] == ["claims.open", "bell.ring"]
+
+
+def rebook(k: int, due: int, delivered: str | None) -> Trace:
+    parcel, carrier = f"P-{300 + 13 * k}", ("Swift", "Blue", "Post")[k % 3]
+    made = write("parcel.rebook", parcel=parcel, carrier=carrier)
+    seen = {
+        "parcel": parcel,
+        "due": f"2025-{due // 40 + 2:02}-{due % 40 + 1:02}",
+        "delivered": delivered,
+    }
+    return a_run(
+        f"is {parcel} past its due day and still not delivered? then rebook it with {carrier}",
+        read("parcel.get", seen, parcel=parcel),
+        *([made] if due < 40 and delivered is None else []),
+        id=f"o{k}",
+    )
+
+
+LATE = [rebook(k, 3 * k, None) for k in range(6)]
+EARLY = [rebook(6 + k, 43 + 2 * k, None) for k in range(4)]
+ARRIVED = [rebook(10 + k, 5 + 4 * k, "2025-02-02") for k in range(4)]
+
+
+def rebooked(learner: Learner, due: str, delivered: str | None) -> bool:
+    goal = "is P-999 past its due day and still not delivered? then rebook it with Blue"
+    seen = {"parcel": "P-999", "due": due, "delivered": delivered}
+    return [r.tool for r in foretold(learner, goal, seen)] == ["parcel.get", "parcel.rebook"]
+
+
+def test_two_conditions_on_what_was_read_are_told_together() -> None:
+    learner = learnt([*LATE, *EARLY, *ARRIVED])
+    assert rebooked(learner, "2025-02-22", None)
+    assert not rebooked(learner, "2025-02-22", "2025-02-25")
+    assert not rebooked(learner, "2025-03-22", None)
+
+
+def test_a_field_that_a_condition_names_must_be_as_it_always_was() -> None:
+    learner = learnt([*LATE, *EARLY])
+    assert rebooked(learner, "2025-02-22", None)
+    with pytest.raises(Stop):
+        rebooked(learner, "2025-02-22", "2025-02-25")
+
+
+def cancel(k: int) -> Trace:
+    id_, state = f"O-{100 + 7 * k}", ("open", "packed", "on hold", "shipped")[k % 4]
+    made = write("order.cancel", order=id_)
+    return a_run(
+        f"unless order {id_} has been packed or shipped already, cancel it",
+        read("order.get", {"id": id_, "state": state, "city": PEOPLE[k % 5]}, order=id_),
+        *([made] if state in ("open", "on hold") else []),
+        id=f"c{k}",
+    )
+
+
+def test_a_state_tells_what_is_done_and_one_that_was_never_seen_stops_the_run() -> None:
+    learner = learnt([cancel(k) for k in range(12)])
+    goal = "unless order O-77 has been packed or shipped already, cancel it"
+
+    def done(state: str) -> list[str]:
+        seen = {"id": "O-77", "state": state, "city": "ada"}
+        return [r.tool for r in foretold(learner, goal, seen)]
+
+    assert done("on hold") == ["order.get", "order.cancel"]
+    assert done("shipped") == ["order.get"]
+    with pytest.raises(Stop):
+        done("lost")

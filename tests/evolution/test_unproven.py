@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import pytest
+
+from llmos.evolution import synthesize
 from llmos.evolution.learner import Learner
 from llmos.values import Effect, Json, Step, Trace, Verdict
 
@@ -112,13 +115,12 @@ def test_a_condition_with_one_outcome_that_does_not_look_at_all_that_varies_is_n
     assert [g.why for g in learner.loose] == ["a condition of which only one outcome was seen"]
 
 
-def overdue(k: int, due: str, delivered: str | None, verdict: Verdict) -> Trace:
+def overdue(k: int, due: str, verdict: Verdict, *, acts: bool) -> Trace:
     parcel, carrier = f"P-{300 + 13 * k}", ("Swift", "Blue", "Post")[k % 3]
-    seen = {"parcel": parcel, "due": due, "delivered": delivered}
+    seen = {"parcel": parcel, "due": due}
     rebook = write("parcel.rebook", parcel=parcel, carrier=carrier)
-    acts = due < "2025-03-03" and delivered is None
     return a_run(
-        f"is {parcel} past its due day and still not delivered? then rebook it with {carrier}",
+        f"is {parcel} past its due day? then rebook it with {carrier}",
         read("parcel.get", seen, parcel=parcel),
         *([rebook] if acts else []),
         id=f"o{k}",
@@ -128,9 +130,9 @@ def overdue(k: int, due: str, delivered: str | None, verdict: Verdict) -> Trace:
 
 def parcels(odd: Verdict) -> list[Trace]:
     good = Verdict.CONFIRMED
-    late = [overdue(k, f"2025-02-{10 + k}", None, good) for k in range(6)]
-    early = [overdue(6 + k, f"2025-03-{10 + k}", None, good) for k in range(4)]
-    return [*late, *early, overdue(10, "2025-02-20", "2025-02-19", odd)]
+    late = [overdue(k, f"2025-02-{10 + k}", good, acts=True) for k in range(6)]
+    early = [overdue(6 + k, f"2025-03-{10 + k}", good, acts=False) for k in range(4)]
+    return [*late, *early, overdue(10, "2025-02-20", odd, acts=False)]
 
 
 def test_a_run_that_somebody_vouched_for_is_not_left_out_as_wrong() -> None:
@@ -143,3 +145,43 @@ def test_a_run_that_nobody_vouched_for_may_be_left_out() -> None:
     learner = learnt(parcels(Verdict.COMPLETED))
     (family,) = learner.families.values()
     assert "o10" not in {t.id for t in family.traces}
+
+
+def tidied(k: int, boxes: list[tuple[str, int]], acts: bool) -> Trace:
+    room = f"R{10 + k}"
+    rows: list[Json] = [{"label": label, "weight": weight} for label, weight in boxes]
+    made = write("room.tidy", room=room)
+    return a_run(
+        f"see whether {room} needs to be tidied and do it",
+        read("room.boxes", rows, room=room),
+        *([made] if acts else []),
+        id=f"t{k}",
+    )
+
+
+def test_what_would_tell_any_branch_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = ("nails", "rope", "paint", "cups", "wire")
+    runs = [
+        tidied(k, [(labels[(k * 3 + j) % 5], (7 * k + 5 * j) % 11) for j in range(3)], k in (1, 4))
+        for k in range(6)
+    ]
+    assert not learnt(runs).families
+    monkeypatch.setattr(synthesize, "_CHANCE", 1.0)
+    assert learnt(runs).families
+
+
+def average(k: int) -> Trace:
+    state, mean = (("open", 788.02), ("on hold", 918.55), ("packed", 120.5))[k % 3]
+    who = f"p{k}@shop.example"
+    return a_run(
+        f"mail {who} the average of the {state} orders",
+        read(
+            "orders.list", [{"id": f"O-{k % 3}{j}", "state": state} for j in range(3)], state=state
+        ),
+        write("mail.send", to=who, text=f"Average: {mean}"),
+        id=f"a{k}",
+    )
+
+
+def test_no_word_of_a_goal_stands_for_a_figure_that_was_worked_out() -> None:
+    assert not learnt([average(k) for k in range(9)]).families
