@@ -14,7 +14,17 @@ from llmos.evolution.templates import Template, plain
 from llmos.evolution.words import COMMON
 from llmos.values import Step, Trace
 
-CONDITION = re.compile(r"\b(?:if|whether|unless|otherwise|in case|provided)\b", re.IGNORECASE)
+CONDITION = re.compile(
+    r"\b(?:if|whether|unless|otherwise|in case|provided|should (?:it|they|there|he|she))\b"
+    r"|\?\s+then\b",
+    re.IGNORECASE,
+)
+QUESTION = re.compile(
+    r"(?:(?:about|at|by|for|from|in|of|on|to|until|with) )?"
+    r"(?:which|what|when|where|who|whom|whose|why|how)\b",
+    re.IGNORECASE,
+)
+"""What a goal that asks for an answer begins with."""
 
 _ALL = re.compile(r"\b(?:all|every|each)\b", re.IGNORECASE)
 _ONE = re.compile(r"\b(?:first|last|next|latest|earliest|newest|oldest)\b", re.IGNORECASE)

@@ -27,6 +27,8 @@ _NEXT = (0, 1, -1)
 what is not said has to be small, or whole weeks."""
 _MOST_ENTRIES = 12
 """Entries of a table of what words stood for."""
+_TELLING = 4
+"""Letters of a text that is not part of another by chance."""
 _FIGURE = re.compile(r"(?<![\w.-])\d+\.\d+(?![\w.-])")
 _OPENS, _CLOSES = (8, 9, 10), (17, 18)
 
@@ -362,15 +364,39 @@ class Explainer:
             if not same(table.setdefault(text, target), target):
                 return
         known = [dict(k) for k in self.pool.meanings if table.items() <= k.items()]
-        if not known and self._told(slot, table, len(targets)):
+        if not known and self._told(slot, table, targets):
             known = [table]
         yield from known
 
-    def _told(self, slot: Slot, table: Mapping[str, Json], runs: int) -> bool:
+    def _told(self, slot: Slot, table: Mapping[str, Json], targets: Sequence[Json]) -> bool:
         """Whether a table is more than a list of what happened."""
-        if len(table) > _MOST_ENTRIES or any(map(_is_measured, table.values())):
+        if named_alike(table):
+            return True
+        if len(table) > _MOST_ENTRIES or 2 * len(table) > len(targets):
             return False
-        return named_alike(table) or (2 * len(table) <= runs and self.pool.varies(slot))
+        meant = not any(map(_is_measured, table.values())) and not self._was_read(slot, targets)
+        return meant and self.pool.varies(slot)
+
+    def _was_read(self, slot: Slot, targets: Sequence[Json]) -> bool:
+        """Whether every value stands in what was read before: it is what was found there."""
+        for i, target in enumerate(targets):
+            said = _letters(self.pool.at(slot, i))
+            if not any(_holds(target, v) and _letters(v) != said for v in self.pool.scalars[i]):
+                return False
+        return True
+
+
+def _letters(value: Any) -> str:
+    return re.sub(r"[\W_]", "", str(value)).lower()
+
+
+def _holds(target: Json, value: Any) -> bool:
+    """Whether a value is one that was read, or a sentence that has it."""
+    if same(target, value):
+        return len(str(value)) > 1
+    if not isinstance(target, str) or not isinstance(value, str) or len(value) < _TELLING:
+        return False
+    return value in target and " " in target
 
 
 def _joint(expr: Expr) -> bool:

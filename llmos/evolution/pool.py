@@ -306,6 +306,11 @@ class Pool:
         return [e for e in self.seen_texts if is_call(e, "get") and nodes_of(e) and not _of_row(e)]
 
     @cached_property
+    def scalars(self) -> list[list[Json]]:
+        """Values in what each trace has read, however deep."""
+        return [list(_scalars([env.seen[n] for n in self.nodes])) for env in self.envs]
+
+    @cached_property
     def days(self) -> list[Expr]:
         """Days that the goal names, by every rule, and today."""
         found: list[Expr] = []
@@ -387,6 +392,16 @@ def _fields_of_all(seen: Sequence[Json]) -> list[str]:
     if not all(isinstance(s, dict) for s in seen):
         return []
     return [k for k in seen[0] if all(k in s for s in seen)]
+
+
+def _scalars(value: Json) -> Iterator[Json]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value[:_MOST_ROWS]:
+            yield from _scalars(item)
+    elif value is not None and not isinstance(value, bool):
+        yield value
 
 
 def _is_series(value: Any) -> bool:

@@ -185,3 +185,50 @@ def average(k: int) -> Trace:
 
 def test_no_word_of_a_goal_stands_for_a_figure_that_was_worked_out() -> None:
     assert not learnt([average(k) for k in range(9)]).families
+
+
+def most_of(kind: str, k: int) -> Trace:
+    best = {"lamps": "Oak lamp", "tools": "Tin saw", "mats": "Reed mat"}[kind]
+    rows: list[Json] = [{"name": f"{kind} {j}", "stock": f"{2 * j} in main"} for j in range(3)]
+    rows.insert(1 + k % 2, {"name": best, "stock": "30 in main"})
+    return Trace(
+        f"which of the {kind} do we have most of under {10 * k + 5} euros?",
+        (read("goods.find", rows, kind=kind),),
+        f"It is the {best}.",
+        Verdict.CONFIRMED,
+        NOW,
+        id=f"m{k}",
+    )
+
+
+def test_no_word_of_a_goal_stands_for_what_was_read() -> None:
+    assert not learnt([most_of(("lamps", "tools", "mats")[k % 3], k) for k in range(12)]).families
+
+
+def raised(k: int, number: int) -> Trace:
+    rows: list[Json] = [{"code": f"G{j}", "price": 3 * j + k} for j in range(6)]
+    fit = [row for row in rows if isinstance(row, dict) and int(str(row["price"])) < number]
+    return a_run(
+        f"lock every one of the tools that costs less than {number} euros",
+        read("goods.find", rows, kind="tools"),
+        *(write("goods.lock", code=row["code"]) for row in fit),
+        id=f"r{k}",
+    )
+
+
+def asked(k: int, number: int) -> Trace:
+    rows: list[Json] = [{"code": f"G{j}", "price": 300 * j + 200} for j in range(6)]
+    return Trace(
+        f"which one of the tools that costs less than {number} euros is the best?",
+        (read("goods.find", rows, kind="tools"),),
+        f"It is G{k % 6}.",
+        Verdict.CONFIRMED,
+        NOW,
+        id=f"q{k}",
+    )
+
+
+def test_a_question_that_never_changed_a_thing_is_no_wording_of_what_does() -> None:
+    learner = learnt([raised(k, 5 + k) for k in range(8)] + [asked(k, 5 + k) for k in range(3)])
+    assert learner.parse("lock every one of the tools that costs less than 9 euros")
+    assert not learner.parse("which one of the tools that costs less than 9 euros is the best?")
