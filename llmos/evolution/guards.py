@@ -101,7 +101,7 @@ def _states(pool: Pool, taken: Sequence[bool]) -> Iterator[Expr]:
     """Fields whose value tells when a branch was taken, each of several being there twice."""
     for field in pool.records:
         values = pool.values(field) or []
-        if not all(map(_is_state, values)):
+        if not all(map(is_state, values)):
             continue
         these = {v for v, t in zip(values, taken, strict=False) if t}
         others = {v for v, t in zip(values, taken, strict=False) if not t}
@@ -111,7 +111,8 @@ def _states(pool: Pool, taken: Sequence[bool]) -> Iterator[Expr]:
             yield call("among", field, const(sorted(these)), const(sorted(others)))
 
 
-def _is_state(value: object) -> bool:
+def is_state(value: object) -> bool:
+    """Whether a value may be the name of a state: a text that is no date."""
     return isinstance(value, str) and not is_moment(value)
 
 

@@ -36,6 +36,7 @@ from llmos.evolution.ir import (
     Slot,
     Write,
     call,
+    const,
     every_candidate,
     is_call,
     nodes_of,
@@ -442,27 +443,45 @@ class _Search:
         if one_sided and (not hidden or self._idle() - slots_of(*hidden)):
             # What the goals name and nothing looks at is what the condition may be about.
             raise NoProgram("a condition of which only one outcome was seen")
-        hidden += tuple(e for e in self._as_named(pool, program) if not nodes_of(e) & later)
+        as_ever = self._as_ever(pool, program, whole=one_sided)
+        hidden += tuple(e for e in as_ever if not nodes_of(e) & later)
         if not hidden:
             return program
         old = self.guards.get(first.guard, Guard())
         self.guards[first.guard] = replace(old, hidden=hidden)
         return replace(program, guards=dict(self.guards))
 
-    def _as_named(self, pool: Pool, program: Program) -> Iterator[Expr]:
-        """What fields never were other than, that a condition names and nothing looks at."""
+    def _as_ever(self, pool: Pool, program: Program, *, whole: bool) -> Iterator[Expr]:
+        """What fields never were other than, that a condition names and nothing looks at.
+
+        Args:
+            pool: What can be said before the first write.
+            program: The program.
+            whole: Only one outcome was seen: the condition may be about any field, and about the
+                states that it was in.
+
+        Raises:
+            NoProgram: Too few runs tell whether a field is a state.
+        """
         decides = _branches(program) or any(e.conditional for e in self.examples)
-        wordings = [e.said for e in self.examples] if decides else []
+        wordings = [_bare(e.said) for e in self.examples]
         looked = {p for several in every_candidate(program) for e in several for p in parts(e)}
-        for named in pool.records if wordings else ():
-            assert isinstance(named, Call)
-            name, values = named.arguments[1], pool.values(named) or [()]
-            if named in looked or not all(akin_words(_bare(w), _text(name)) for w in wordings):
+        for record in pool.records if decides else ():
+            assert isinstance(record, Call)
+            name, values = _text(record.arguments[1]), pool.values(record) or [()]
+            named = all(akin_words(w, name) for w in wordings)
+            if record in looked or not (named or whole):
                 continue
             if all(v is None or v == "" for v in values):
-                yield call("missing", named)
+                yield call("missing", record)
             elif all(same(v, values[0]) and isinstance(v, (str, bool)) for v in values):
-                yield call("test", named, "==", values[0])
+                yield call("test", record, "==", values[0])
+            elif whole and all(map(guards.is_state, values)):
+                states = {str(v) for v in values}
+                if 2 * len(states) <= len(values):
+                    yield call("among", record, const(sorted(states)), const([]))
+                elif len(states) < len(values):
+                    raise NoProgram("a condition of which only one outcome was seen")
 
     def _is_prose(self, node: str) -> bool:
         """Whether a read gave texts, and not always the same: that it is no list says nothing."""

@@ -9,6 +9,7 @@ import pytest
 
 from llmos.evolution import synthesize
 from llmos.evolution.learner import Learner
+from llmos.evolution.plan import Runner, Stop
 from llmos.values import Effect, Json, Step, Trace, Verdict
 
 NOW = datetime(2025, 3, 3, 9, tzinfo=UTC)
@@ -232,3 +233,31 @@ def test_a_question_that_never_changed_a_thing_is_no_wording_of_what_does() -> N
     learner = learnt([raised(k, 5 + k) for k in range(8)] + [asked(k, 5 + k) for k in range(3)])
     assert learner.parse("lock every one of the tools that costs less than 9 euros")
     assert not learner.parse("which one of the tools that costs less than 9 euros is the best?")
+
+
+def cancelled(k: int) -> Trace:
+    id_, reason = f"O-{100 + 7 * k}", ("sold out", "ordered twice", "not paid")[k % 3]
+    seen: Json = {"id": id_, "state": ("open", "on hold")[k % 2], "lines": [{"price": 3 + k}]}
+    return a_run(
+        f"cancel order {id_}, reason '{reason}', unless it has been packed or shipped already",
+        read("order.get", seen, order=id_),
+        write("order.cancel", order=id_, reason=reason),
+        id=f"c{k}",
+    )
+
+
+def test_with_one_outcome_a_state_that_was_never_seen_stops_the_run() -> None:
+    learner = learnt([cancelled(k) for k in range(8)])
+    goal = "cancel order O-77, reason 'sold out', unless it has been packed or shipped already"
+    (reading,) = learner.parse(goal)
+    program = learner.families[reading.family].program
+
+    def done(state: str) -> list[str]:
+        seen: Json = {"id": "O-77", "state": state, "lines": [{"price": 9}]}
+        run = Runner(program, reading.slots, NOW.replace(tzinfo=None))
+        made = run.run(foresee=True)
+        return [next(made).tool, made.send(seen).tool]
+
+    assert done("on hold") == ["order.get", "order.cancel"]
+    with pytest.raises(Stop):
+        done("packed")
