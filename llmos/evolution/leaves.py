@@ -72,11 +72,23 @@ class Explainer:
             found[expr] = None
         for expr in self._tables(targets):
             found[expr] = None
-        likely = sorted(self._plausible(found), key=size)
+        meant = [e for e in found if not self._worked_out(e)]
+        likely = sorted(self._plausible(meant), key=size)
         if any(_picks(e) for e in likely):
             # A value that stands in a result is read there: the constant is a coincidence.
             likely.sort(key=lambda e: isinstance(e, Const))
         return tuple(likely[:_MOST])
+
+    def _worked_out(self, expr: Expr) -> bool:
+        """Whether a text has a figure that no goal names, where rows with figures were read."""
+        if not self.pool.lists:
+            return False
+        said = " ".join(self.pool.said)
+        for part in parts(expr):
+            text = part.value if isinstance(part, Const) else None
+            if isinstance(text, str) and any(f not in said for f in _FIGURE.findall(text)):
+                return True
+        return False
 
     def _constant(self, target: Json) -> Expr:
         """A constant, or what a word of the goal stands for if it is named like it.

@@ -202,6 +202,21 @@ def most_of(kind: str, k: int) -> Trace:
     )
 
 
+def told(k: int) -> Trace:
+    rows: list[Json] = [{"id": f"O-{j}", "total": 10.5 * (j + 1)} for j in range(3)]
+    who = f"p{k}@shop.example"
+    return a_run(
+        f"mail {who} what the orders come to on average",
+        read("orders.list", rows),
+        write("mail.send", to=who, text="Average: 21.00"),
+        id=f"w{k}",
+    )
+
+
+def test_a_figure_that_was_worked_out_from_rows_is_no_constant() -> None:
+    assert not learnt([told(k) for k in range(6)]).families
+
+
 def test_no_word_of_a_goal_stands_for_what_was_read() -> None:
     assert not learnt([most_of(("lamps", "tools", "mats")[k % 3], k) for k in range(12)]).families
 
