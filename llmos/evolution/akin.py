@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from llmos.evolution.group import QUESTION, Group, kind_of_call
+from llmos.evolution.group import Group, kind_of_call
 from llmos.evolution.templates import Template
 from llmos.evolution.words import COMMON
 
@@ -24,17 +24,10 @@ def akin(a: Group, b: Group) -> bool:
     part = one <= two or two <= one or a.conditional
     if not one & two or not (part or len(one & two) * 2 >= len(one | two)):
         return False
-    if a.conditional != b.conditional or _only_asks(a) != _only_asks(b):
+    if a.conditional != b.conditional or a.only_asks != b.only_asks:
         return False
     shared, apart = _words(a, b)
     return shared > 0 and (apart <= _APART or shared > apart)
-
-
-def _only_asks(group: Group) -> bool:
-    """Whether a wording is a question, and none of its runs has changed anything."""
-    if not QUESTION.match(group.wording.shown.goal):
-        return False
-    return not any(step.effect.writes for trace in group.traces for step in trace.steps)
 
 
 def likeness(a: Group, b: Group) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from llmos.evolution.akin import calls
 from llmos.evolution.columns import ToolHabits
+from llmos.evolution.example import Example, NoProgram
 from llmos.evolution.group import Group, kind_of_call
 from llmos.evolution.ir import (
     Call,
@@ -25,7 +26,7 @@ from llmos.evolution.narrow import Anew, narrow
 from llmos.evolution.plan import Request, Runner, Stop, Unrecorded, foretell, rehearse
 from llmos.evolution.prove import MINIMUM, Proof, simplest, writes_of
 from llmos.evolution.roles import Around, around, correspond
-from llmos.evolution.synthesize import Example, NoProgram, chooses_row, synthesize
+from llmos.evolution.synthesize import chooses_row, synthesize
 from llmos.evolution.templates import SlotSpec, Template, plain
 from llmos.values import Json, Trace
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from llmos.evolution.align import Masked, Span, Wording, mask
+from llmos.evolution.example import Example
 from llmos.evolution.roles import roles
 from llmos.evolution.slots import FREE
-from llmos.evolution.synthesize import Example
 from llmos.evolution.templates import Template, plain
 from llmos.evolution.words import COMMON
 from llmos.values import Step, Trace
@@ -19,7 +19,7 @@ CONDITION = re.compile(
     r"|\?\s+then\b",
     re.IGNORECASE,
 )
-QUESTION = re.compile(
+_QUESTION = re.compile(
     r"(?:(?:about|at|by|for|from|in|of|on|to|until|with) )?"
     r"(?:which|what|when|where|who|whom|whose|why|how)\b",
     re.IGNORECASE,
@@ -80,6 +80,13 @@ class Group:
         """Whether the goals ask for something under a condition."""
         polar = (w for s in self.template.slots if s.kind == "polar" for w in s.seen)
         return bool(CONDITION.search(" ".join([*self.template.literals, *polar])))
+
+    @property
+    def only_asks(self) -> bool:
+        """Whether the goals are questions, and no run has changed anything."""
+        if not _QUESTION.match(self.wording.shown.goal):
+            return False
+        return not any(step.effect.writes for trace in self.traces for step in trace.steps)
 
     @property
     def template(self) -> Template:

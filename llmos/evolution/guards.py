@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import combinations
+from math import comb
+from random import Random
 
 from llmos.evolution.ir import Call, Expr, Now, Seen, Slot, call, const, is_call, parts, size
 from llmos.evolution.pool import AGGREGATES, Pool, is_moment
@@ -16,6 +18,11 @@ _MOST_ALIKE = 3
 """Conditions that are true in the same traces, of which two together may be meant."""
 _MOST_STATES = 8
 """Different values of a field up to which they are states that something is in."""
+
+_WAYS = 24
+"""Choices of traces that are looked at to tell what would be explained as well."""
+_CHANCE = 0.1
+"""Share of them that may be."""
 
 
 Said = tuple[Expr, list[bool]]
@@ -100,11 +107,11 @@ def _bits(truth: Sequence[bool]) -> int:
 def _states(pool: Pool, taken: Sequence[bool]) -> Iterator[Expr]:
     """Fields whose value tells when a branch was taken, each of several being there twice."""
     for field in pool.records:
-        values = pool.values(field) or []
-        if not all(map(is_state, values)):
+        values = pool.values(field)
+        if values is None or not all(map(is_state, values)):
             continue
-        these = {v for v, t in zip(values, taken, strict=False) if t}
-        others = {v for v, t in zip(values, taken, strict=False) if not t}
+        these = {v for v, t in zip(values, taken, strict=True) if t}
+        others = {v for v, t in zip(values, taken, strict=True) if not t}
         number = len(these) + len(others)
         few = number <= _MOST_STATES and 2 * number <= len(values)
         if few and these and others and not these & others:
@@ -114,6 +121,42 @@ def _states(pool: Pool, taken: Sequence[bool]) -> Iterator[Expr]:
 def is_state(value: object) -> bool:
     """Whether a value may be the name of a state: a text that is no date."""
     return isinstance(value, str) and not is_moment(value)
+
+
+def by_chance(
+    pool: Pool,
+    said: Sequence[Said],
+    collections: Sequence[Rows],
+    taken: Sequence[bool],
+    check_time: Callable[[], None],
+) -> bool:
+    """Whether conditions could explain as well that other traces had taken a branch.
+
+    What a goal names is seldom there by chance; two conditions, or a constant of the results,
+    are found for almost any traces if there are few of them.
+    """
+    others = list(_other_ways(taken))
+    explained = 0
+    for other in others:
+        check_time()
+        if explain(said, other) or less_sure(pool, said, collections, other):
+            explained += 1
+    return explained > _CHANCE * len(others)
+
+
+def _other_ways(taken: Sequence[bool]) -> Iterator[list[bool]]:
+    """Other choices of as many traces, all of them or some drawn the same way every time."""
+    every, number = len(taken), sum(taken)
+    rng = Random(0)
+    chosen: Iterable[Collection[int]] = (
+        combinations(range(every), number)
+        if comb(every, number) <= _WAYS
+        else (rng.sample(range(every), number) for _ in range(_WAYS))
+    )
+    for few in chosen:
+        other = [i in few for i in range(every)]
+        if other != list(taken):
+            yield other
 
 
 def _simplest(found: Sequence[Expr]) -> tuple[Expr, ...]:

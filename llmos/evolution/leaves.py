@@ -10,7 +10,7 @@ from typing import Any
 from llmos.evolution import cues
 from llmos.evolution.evaluate import FUNCTIONS
 from llmos.evolution.ir import Call, Const, Expr, Now, Slot, call, const, parts, size
-from llmos.evolution.naming import akin_words, named_alike
+from llmos.evolution.naming import TELLING, akin_words, named_alike
 from llmos.evolution.pool import Pool, is_moment, same, uses
 from llmos.evolution.rows import Rows
 from llmos.evolution.runtime import midnight, moment
@@ -27,9 +27,8 @@ _NEXT = (0, 1, -1)
 what is not said has to be small, or whole weeks."""
 _MOST_ENTRIES = 12
 """Entries of a table of what words stood for."""
-_TELLING = 4
-"""Letters of a text that is not part of another by chance."""
 _FIGURE = re.compile(r"(?<![\w.-])\d+\.\d+(?![\w.-])")
+"""A decimal figure: such as are worked out, and not such as are names of something."""
 _OPENS, _CLOSES = (8, 9, 10), (17, 18)
 
 
@@ -406,7 +405,7 @@ def _holds(target: Json, value: Any) -> bool:
     """Whether a value is one that was read, or a sentence that has it."""
     if same(target, value):
         return len(str(value)) > 1
-    if not isinstance(target, str) or not isinstance(value, str) or len(value) < _TELLING:
+    if not isinstance(target, str) or not isinstance(value, str) or len(value) < TELLING:
         return False
     return value in target and " " in target
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from llmos.values import Json
 
-_TELLING = 4
-"""Letters of a word that is not in two names by chance."""
+TELLING = 4
+"""Letters of a word that is not in two names, or of a text that is not in another, by chance."""
 
 
 def words_of(name: Json) -> list[str]:
@@ -35,7 +35,7 @@ def akin_words(text: Json, name: Json) -> bool:
     """Whether a text and a name, an identifier, have a word in common that says something."""
     if re.search(r"\s|@", str(name)):
         return False
-    return any(len(word) >= _TELLING for word in _words(text) & _words(name))
+    return any(len(word) >= TELLING for word in _words(text) & _words(name))
 
 
 def _words(value: Json) -> frozenset[str]:

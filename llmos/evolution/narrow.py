@@ -12,6 +12,7 @@ from typing import Any
 
 from llmos.evolution.columns import Block, ToolHabits, blocks
 from llmos.evolution.evaluate import Abstain, Env, evaluate
+from llmos.evolution.example import Example
 from llmos.evolution.ir import (
     Arguments,
     Call,
@@ -29,7 +30,6 @@ from llmos.evolution.ir import (
     call,
 )
 from llmos.evolution.pool import FAIL, same
-from llmos.evolution.synthesize import Example
 from llmos.values import Json, Step
 
 _MOST_ENTRIES = 12

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from llmos.evolution.example import Example
 from llmos.evolution.ir import Program, Read, nodes_of
 from llmos.evolution.plan import Rehearsal, Stop, rehearsal
 from llmos.evolution.prove import Proof, prove
 from llmos.evolution.prune import dead_reads, path_of, repeated, without
-from llmos.evolution.synthesize import Example
 from llmos.values import Effect, Json
 
 MOST_TOGETHER = 8

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from llmos.evolution.example import Example
 from llmos.evolution.ir import Expr, Loop, Program, Read, slots_of, tables_of
 from llmos.evolution.lexer import SENSES
 from llmos.evolution.plan import Request, rehearse
-from llmos.evolution.synthesize import Example
 from llmos.evolution.templates import Template
 from llmos.values import Json
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from llmos.evolution.columns import ToolHabits
 from llmos.evolution.emit import emit
+from llmos.evolution.example import NoProgram
 from llmos.evolution.family import Family, solve
 from llmos.evolution.group import Group
 from llmos.evolution.hints import (
@@ -28,7 +29,7 @@ from llmos.evolution.hints import (
 )
 from llmos.evolution.learner import Learner
 from llmos.evolution.roles import roles
-from llmos.evolution.synthesize import NoProgram, Unexplained, synthesize
+from llmos.evolution.synthesize import Unexplained, synthesize
 from llmos.kernel.fence import clip, fence
 from llmos.memory.redact import redact
 from llmos.values import Json

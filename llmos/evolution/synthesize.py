@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cached_property
-from itertools import chain, combinations
-from math import comb
-from random import Random
+from itertools import chain
 
-from llmos.evolution import guards
+from llmos.evolution import guards, hidden
 from llmos.evolution.choosing import Chosen, chosen_rows
 from llmos.evolution.columns import Column, ToolHabits, align_columns, blocks, split_by_history
 from llmos.evolution.evaluate import Env
-from llmos.evolution.guards import Said
+from llmos.evolution.example import Example, NoProgram, OutOfTime
 from llmos.evolution.ir import (
     Arguments,
-    Call,
     Candidates,
     Const,
     Expr,
@@ -36,51 +31,17 @@ from llmos.evolution.ir import (
     Slot,
     Write,
     call,
-    const,
     every_candidate,
     is_call,
-    nodes_of,
     parts,
     size,
-    slots_of,
-    tables_of,
 )
 from llmos.evolution.leaves import Explainer
-from llmos.evolution.naming import akin_words
-from llmos.evolution.pool import Pool, same
+from llmos.evolution.pool import Pool
 from llmos.evolution.rows import Rows
 from llmos.evolution.tidy import tidy
 from llmos.values import Json, Step
 
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One trace of a family: what its goal says at the slots, and what was done."""
-
-    slots: Mapping[str, str]
-    now: datetime
-    """Naive: the wall clock of the run."""
-    steps: tuple[Step, ...]
-    output: str = ""
-    conditional: bool = False
-    """The goal asks for something under a condition."""
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    """What kind of text stands at each slot."""
-    wording: int = 0
-    """Number of the wording that its goal is of."""
-    many: bool | None = None
-    """The goal speaks of all of a kind (True), of one in a row (False), or of neither."""
-    said: str = ""
-    """Its wording, small: slots as ``{name}``, but words of direction as they are."""
-
-
-_ONE_SIDED = 4
-"""Runs without which a condition that always came out the same is not taken for understood."""
-
-_WAYS = 24
-"""Choices of traces that are looked at to tell what would be explained as well."""
-_CHANCE = 0.1
-"""Share of them that may be."""
 _FEW = 10
 """Traces up to which a branch may still be told by two conditions where one would do."""
 
@@ -89,10 +50,6 @@ _SEVERAL = 4
 
 
 ANSWER = "the answer"
-
-
-class NoProgram(Exception):
-    """No program of the language does what the traces did; the message says what is unexplained."""
 
 
 class Unexplained(NoProgram):
@@ -110,10 +67,6 @@ class Unexplained(NoProgram):
         self.place = what.partition(" ")[2]
         self.pool = pool
         self.targets = tuple(targets)
-
-
-class OutOfTime(NoProgram):
-    """The search took as long as it may."""
 
 
 @dataclass
@@ -368,26 +321,14 @@ class _Search:
         if not found:
             raise NoProgram("when a branch is taken")
         found = guards.telling(guards.likely(found), self._idle())
-        if not any(map(guards.simple, found)) and self._by_chance(pool, said, taken):
+        if not any(map(guards.simple, found)) and guards.by_chance(
+            pool, said, collections, taken, self._check_time
+        ):
             raise NoProgram("when a branch is taken: too few runs tell chance from what is meant")
         name = f"g{len(self.guards) + 1}"
         self.guards[name] = Guard(found, (), self.classes[over])
         self.classes[here] = name
         return name
-
-    def _by_chance(self, pool: Pool, said: Sequence[Said], taken: Sequence[bool]) -> bool:
-        """Whether conditions could explain as well that other traces had taken a branch.
-
-        What a goal names is seldom there by chance; two conditions, or a constant of the results,
-        are found for almost any traces if there are few of them.
-        """
-        explained, collections = 0, self._collections(pool)
-        others = list(_other_ways(taken))
-        for other in others:
-            self._check_time()
-            if guards.explain(said, other) or guards.less_sure(pool, said, collections, other):
-                explained += 1
-        return explained > _CHANCE * len(others)
 
     def _soft_guard(self, here: Sequence[int]) -> str | None:
         try:
@@ -405,104 +346,19 @@ class _Search:
             self.guards[name] = replace(self.guards[name], conditions=told)
 
     def _with_hidden_guards(self, program: Program) -> Program:
-        """Reads that nothing uses, and conditions of which one outcome was seen, must agree too."""
-        used = _used(program)
-        unused = {r.id for r in program.reads() if r.guard == "" and r.id not in used}
-        last = max((k for k, n in enumerate(program.nodes) if isinstance(n, Write)), default=0)
-        if any(isinstance(n, Read) and n.guard and n.id not in used for n in program.nodes[:last]):
-            # What it was for may be what a constant hides.
-            raise NoProgram("a read in a branch that nothing uses")
-        one_sided = all(e.conditional for e in self.examples) and not _branches(program)
-        if one_sided and len(self.examples) < _ONE_SIDED:
-            raise NoProgram(
-                f"a condition of which only one outcome was seen, in {len(self.examples)} runs"
-            )
+        """With what must be so again before the first write, though nothing uses it."""
+        hidden.check(program, self.examples)
         first = next(program.writes(), None)
         if first is None:
             return program
-        here = sorted(self.members.get(first.id, frozenset(range(len(self.examples)))))
-        pool = self._pool(here)
-        # What is asked before the first write can only speak of what was read before it.
-        later = {n.id for n in program.nodes[program.nodes.index(first) :]}
-        hidden: Candidates = ()
-        if unused or one_sided:
-            said = [
-                (e, t)
-                for e, t in guards.conditions(pool, self._collections(pool))
-                if _tells(e, t) and not nodes_of(e) & later and (one_sided or nodes_of(e) & unused)
-            ]
-            hidden = guards.always(said)
-        mute = {
-            n for n in unused if self._is_prose(n) and (one_sided or self._may_hide(n, program))
-        }
-        nothing_said = {call("exists", call("rows", Seen(n))) for n in mute}
-        looked = {n for e in hidden if not set(parts(e)) & nothing_said for n in nodes_of(e)}
-        dark = {n for n in unused if n not in later} - looked
-        if dark:
-            raise NoProgram("a read that nothing uses, and of which nothing can be said")
-        if one_sided and (not hidden or self._idle() - slots_of(*hidden)):
-            # What the goals name and nothing looks at is what the condition may be about.
-            raise NoProgram("a condition of which only one outcome was seen")
-        as_ever = self._as_ever(pool, program, whole=one_sided)
-        hidden += tuple(e for e in as_ever if not nodes_of(e) & later)
-        if not hidden:
+        pool = self._pool(sorted(self.members.get(first.id, frozenset(range(len(self.examples))))))
+        rows = self._collections(pool)
+        before = hidden.Before(program, self.examples, self.envs, pool, rows, self._idle())
+        if not (found := before.conditions()):
             return program
         old = self.guards.get(first.guard, Guard())
-        self.guards[first.guard] = replace(old, hidden=hidden)
+        self.guards[first.guard] = replace(old, hidden=found)
         return replace(program, guards=dict(self.guards))
-
-    def _as_ever(self, pool: Pool, program: Program, *, whole: bool) -> Iterator[Expr]:
-        """What fields never were other than, that a condition names and nothing looks at.
-
-        Args:
-            pool: What can be said before the first write.
-            program: The program.
-            whole: Only one outcome was seen: the condition may be about any field, and about the
-                states that it was in.
-
-        Raises:
-            NoProgram: Too few runs tell whether a field is a state.
-        """
-        decides = _branches(program) or any(e.conditional for e in self.examples)
-        wordings = [_bare(e.said) for e in self.examples]
-        looked = {p for several in every_candidate(program) for e in several for p in parts(e)}
-        for record in pool.records if decides else ():
-            assert isinstance(record, Call)
-            name, values = _text(record.arguments[1]), pool.values(record) or [()]
-            named = all(akin_words(w, name) for w in wordings)
-            if record in looked or not (named or whole):
-                continue
-            if all(v is None or v == "" for v in values):
-                yield call("missing", record)
-            elif all(same(v, values[0]) and isinstance(v, (str, bool)) for v in values):
-                yield call("test", record, "==", values[0])
-            elif whole and all(map(guards.is_state, values)):
-                states = {str(v) for v in values}
-                if 2 * len(states) <= len(values):
-                    yield call("among", record, const(sorted(states)), const([]))
-                elif len(states) < len(values):
-                    raise NoProgram("a condition of which only one outcome was seen")
-
-    def _is_prose(self, node: str) -> bool:
-        """Whether a read gave texts, and not always the same: that it is no list says nothing."""
-        texts = [env.seen.get(node) for env in self.envs]
-        return all(isinstance(t, str) for t in texts) and len(set(map(str, texts))) > 1
-
-    def _may_hide(self, node: str, program: Program) -> bool:
-        """Whether what was written may have come out of texts that nothing looks at.
-
-        Many a file is looked at before another is written. But a table of what the goals' words
-        stood for, or a value that never changed and that the texts hold, may be what was read.
-        """
-        texts = [str(env.seen[node]) for env in self.envs]
-        for write in program.writes():
-            for shape in write.shapes:
-                for expr in chain.from_iterable(shape.arguments.values()):
-                    if any(tables_of(expr)):
-                        return True
-                    if isinstance(expr, Const) and _is_in_all(expr.value, texts):
-                        return True
-        return False
 
     # --- answers -------------------------------------------------------------------------------
 
@@ -615,56 +471,3 @@ def chooses_row(expr: Expr) -> bool:
         is_call(p, "get") and any(is_call(q, f) for q in parts(p) for f in picks)
         for p in parts(expr)
     )
-
-
-def _other_ways(taken: Sequence[bool]) -> Iterator[list[bool]]:
-    """Other choices of as many traces, all of them or some drawn the same way every time."""
-    every, number = len(taken), sum(taken)
-    rng = Random(0)
-    chosen: Iterable[Collection[int]] = (
-        combinations(range(every), number)
-        if comb(every, number) <= _WAYS
-        else (rng.sample(range(every), number) for _ in range(_WAYS))
-    )
-    for few in chosen:
-        other = [i in few for i in range(every)]
-        if other != list(taken):
-            yield other
-
-
-def _bare(wording: str) -> str:
-    return re.sub(r"\{\w+\}", " ", wording)
-
-
-def _text(name: Expr) -> str:
-    return str(name.value) if isinstance(name, Const) else ""
-
-
-def _is_in_all(value: Json, texts: Sequence[str]) -> bool:
-    said = "" if isinstance(value, bool) or value is None else str(value)
-    return len(said) > 1 and all(said in t for t in texts)
-
-
-def _used(program: Program) -> set[str]:
-    """Steps whose observation some candidate looks at."""
-    return {n for several in every_candidate(program) for n in nodes_of(*several)}
-
-
-def _tells(condition: Expr, truth: Sequence[bool]) -> bool:
-    """Whether a condition says something of a result by a word of the goal, or of its emptiness.
-
-    That a field is not the text of a slot says nothing.
-    """
-    inside = list(parts(condition))
-    match condition:
-        case Call("missing"):
-            return False
-        case Call("test", (Call("get"), _, Slot())):
-            return any(truth)
-    return any(isinstance(p, Slot) for p in inside) or not any(is_call(p, "test") for p in inside)
-
-
-def _branches(program: Program) -> bool:
-    if any(g.conditions for g in program.guards.values()):
-        return True
-    return any(isinstance(s, Loop) for w in program.writes() for s in w.shapes)

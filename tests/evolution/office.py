@@ -11,12 +11,12 @@ from typing import Any
 
 from llmos import Step, Trace
 from llmos.evolution.columns import Observed, ToolHabits
+from llmos.evolution.example import Example
 from llmos.evolution.family import wrote
 from llmos.evolution.ir import Program
 from llmos.evolution.learner import Learner
 from llmos.evolution.plan import Request, Runner, Stop
 from llmos.evolution.prove import writes_of
-from llmos.evolution.synthesize import Example
 from llmos.plugins.tool import tool
 from llmos.values import Effect, Json, Usage
 

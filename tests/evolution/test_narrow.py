@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmos.evolution.columns import ToolHabits
+from llmos.evolution.example import Example, NoProgram
 from llmos.evolution.family import check_reproduces
 from llmos.evolution.ir import (
     Const,
@@ -28,7 +29,7 @@ from llmos.evolution.ir import (
 )
 from llmos.evolution.narrow import Anew, narrow
 from llmos.evolution.plan import Stop
-from llmos.evolution.synthesize import Example, NoProgram, synthesize
+from llmos.evolution.synthesize import synthesize
 from llmos.values import Effect, Json, Step
 from tests.evolution.jobs import SIMPLE, jobs
 from tests.evolution.office import (

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from llmos.errors import SandboxError
+from llmos.evolution.example import Example
 from llmos.evolution.ir import (
     Candidates,
     Expr,
@@ -30,7 +31,6 @@ from llmos.evolution.optimize import MOST_TOGETHER, Optimized, optimize, optimiz
 from llmos.evolution.plan import Request, Runner, Stop
 from llmos.evolution.prove import prove
 from llmos.evolution.prune import without
-from llmos.evolution.synthesize import Example
 from llmos.plugins.program_told import as_json
 from llmos.values import Effect, Json, Step
 from tests.evolution.programs import (

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmos.evolution.example import Example
 from llmos.evolution.ir import Guard, Program, Read, Seen, Single, Slot, Write, call, const
 from llmos.evolution.plan import Stop
 from llmos.evolution.prove import MINIMUM, Proof, prove, writes_of
-from llmos.evolution.synthesize import Example
 from llmos.evolution.templates import SlotSpec, Template
 from llmos.values import Effect, Json, Step
 from tests.evolution.jobs import CLEAR, NOTE, WARM, write

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from llmos.evolution.columns import ToolHabits
+from llmos.evolution.example import Example, NoProgram, OutOfTime
 from llmos.evolution.family import check_reproduces
 from llmos.evolution.ir import (
     Const,
@@ -29,7 +30,7 @@ from llmos.evolution.ir import (
 )
 from llmos.evolution.plan import Stop
 from llmos.evolution.prove import Proof
-from llmos.evolution.synthesize import Example, NoProgram, OutOfTime, synthesize
+from llmos.evolution.synthesize import synthesize
 from llmos.values import Effect, Step
 from tests.evolution.jobs import (
     BOOKS,
