@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from llmos.evolution.akin import calls
 from llmos.evolution.columns import ToolHabits
@@ -419,6 +420,8 @@ def _solved(
     names = _named(groups)
     if names is None:
         return None, "the slots of the wordings do not correspond"
+    if _at_odds(groups):
+        return None, "the wordings change things by other tools"
     numbered = enumerate(zip(groups, names, strict=True))
     examples = [e for k, (g, n) in numbered for e in g.named(n, k)[1]]
     if len(examples) < MINIMUM:
@@ -430,6 +433,15 @@ def _solved(
     except (NoProgram, Stop) as e:
         return None, str(e)
     return Family(program, list(groups), names), ""
+
+
+def _at_odds(groups: Sequence[Group]) -> bool:
+    """Whether two wordings, neither with a condition, have no tool in common that changes things.
+
+    Runs without a write are of either of them: what they saw would seem to tell which is meant.
+    """
+    made = [g.changes for g in groups if not g.conditional and g.changes]
+    return any(one.isdisjoint(two) for one, two in combinations(made, 2))
 
 
 def check_reproduces(program: Program, example: Example) -> None:

@@ -84,9 +84,12 @@ class Group:
     @property
     def only_asks(self) -> bool:
         """Whether the goals are questions, and no run has changed anything."""
-        if not _QUESTION.match(self.wording.shown.goal):
-            return False
-        return not any(step.effect.writes for trace in self.traces for step in trace.steps)
+        return not self.changes and bool(_QUESTION.match(self.wording.shown.goal))
+
+    @property
+    def changes(self) -> set[str]:
+        """Tools by which its runs have changed something."""
+        return {s.tool for trace in self.traces for s in trace.steps if s.effect.writes}
 
     @property
     def template(self) -> Template:

@@ -141,7 +141,8 @@ def by_chance(
         check_time()
         if explain(said, other) or less_sure(pool, said, collections, other):
             explained += 1
-    return explained > _CHANCE * len(others)
+    # The choice that was made is one of them: few others prove nothing (a permutation test).
+    return explained + 1 > _CHANCE * (len(others) + 1)
 
 
 def _other_ways(taken: Sequence[bool]) -> Iterator[list[bool]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -38,6 +38,9 @@ from llmos.values import Json
 
 _ONE_SIDED = 4
 """Runs without which a condition that always came out the same is not taken for understood."""
+
+_MOST_LETTERS = 500
+"""Of a text that is asked for word by word."""
 
 
 def check(program: Program, examples: Sequence[Example]) -> None:
@@ -92,6 +95,7 @@ class Before:
                 if _tells(e, t) and self._is_before(e) and (one_sided or nodes_of(e) & unused)
             ]
             found = guards.always(said)
+        found += tuple(filter(self._is_before, self._same_texts(unused)))
         mute = {n for n in unused if self._is_prose(n) and (one_sided or self._may_hide(n))}
         nothing_said = {call("exists", call("rows", Seen(n))) for n in mute}
         looked = {n for e in found if not set(parts(e)) & nothing_said for n in nodes_of(e)}
@@ -100,7 +104,8 @@ class Before:
         if one_sided and (not found or set(self.idle) - slots_of(*found)):
             # What the goals name and nothing looks at is what the condition may be about.
             raise NoProgram("a condition of which only one outcome was seen")
-        return found + tuple(filter(self._is_before, self._as_ever(whole=one_sided)))
+        as_ever = (*self._as_ever(whole=one_sided), *self._last_pages())
+        return found + tuple(e for e in as_ever if self._is_before(e) and e not in found)
 
     @cached_property
     def _later(self) -> frozenset[str]:
@@ -140,6 +145,33 @@ class Before:
                 elif len(states) < len(values):
                     raise NoProgram("a condition of which only one outcome was seen")
 
+    def _last_pages(self) -> Iterator[Expr]:
+        """That there is no further page after those that were read, as it was in every trace.
+
+        The next page is a field that a read of the same tool takes, and that the last one lacks.
+        """
+        tools = {r.id: r.tool for r in self.program.reads()}
+        several = chain.from_iterable(r.arguments.values() for r in self.program.reads())
+        fields = (p for e in chain.from_iterable(several) for p in parts(e) if is_call(p, "get"))
+        leads_on = {(tools.get(n), _name(f)) for f in fields for n in nodes_of(f)}
+        for record in self.pool.records:
+            (node,), values = nodes_of(record), self.pool.values(record)
+            if (tools.get(node), _name(record)) in leads_on and values and not any(values):
+                yield call("missing", record)
+
+    def _same_texts(self, unused: Collection[str]) -> Iterator[Expr]:
+        """Texts that were the same in every trace, and out of which what was written may come.
+
+        Raises:
+            NoProgram: Such a text is too long to be asked for word by word.
+        """
+        for node in sorted(unused):
+            if not self._is_prose(node) and self._may_hide(node):
+                text = str(self.envs[0].seen[node])
+                if len(text) > _MOST_LETTERS:
+                    raise NoProgram("a read that nothing uses, and of which nothing can be said")
+                yield call("test", Seen(node), "==", text)
+
     def _is_prose(self, node: str) -> bool:
         """Whether a read gave texts, and not always the same: that it is no list says nothing."""
         texts = [env.seen.get(node) for env in self.envs]
@@ -151,11 +183,14 @@ class Before:
         Many a file is looked at before another is written. But a table of what the goals' words
         stood for, or a value that never changed and that the texts hold, may be what was read.
         """
-        texts = [str(env.seen[node]) for env in self.envs]
+        texts = [env.seen.get(node) for env in self.envs]
+        if not all(isinstance(t, str) for t in texts):
+            return False
         shapes = chain.from_iterable(w.shapes for w in self.program.writes())
         several = chain.from_iterable(s.arguments.values() for s in shapes)
         return any(
-            any(tables_of(expr)) or (isinstance(expr, Const) and _is_in_all(expr.value, texts))
+            any(tables_of(expr))
+            or (isinstance(expr, Const) and _is_in_all(expr.value, map(str, texts)))
             for expr in chain.from_iterable(several)
         )
 
@@ -170,7 +205,7 @@ def _is_one_sided(program: Program, examples: Sequence[Example]) -> bool:
     return all(e.conditional for e in examples) and not _branches(program)
 
 
-def _is_in_all(value: Json, texts: Sequence[str]) -> bool:
+def _is_in_all(value: Json, texts: Iterable[str]) -> bool:
     said = "" if isinstance(value, bool) or value is None else str(value)
     return len(said) > 1 and all(said in t for t in texts)
 

@@ -13,6 +13,7 @@ from typing import Any
 from llmos.evolution.columns import Block, ToolHabits, blocks
 from llmos.evolution.evaluate import Abstain, Env, evaluate
 from llmos.evolution.example import Example
+from llmos.evolution.guards import simple
 from llmos.evolution.ir import (
     Arguments,
     Call,
@@ -28,6 +29,7 @@ from llmos.evolution.ir import (
     Single,
     Write,
     call,
+    is_call,
 )
 from llmos.evolution.pool import FAIL, same
 from llmos.values import Json, Step
@@ -83,6 +85,9 @@ class _Narrowing:
             taken = self._fits(node)
             if guard.conditions:
                 kept = self._fitting(guard.conditions, taken)
+                if any(map(simple, guard.conditions)) and not any(map(simple, kept)):
+                    # What is left may be a coincidence: more runs tell.
+                    raise Anew("when a branch is taken")
                 self._guards[name] = replace(guard, conditions=kept)
             self._open[name] = taken
         return self._open[name]
@@ -90,6 +95,8 @@ class _Narrowing:
     def _hidden(self, name: str) -> None:
         guard = self._guards.get(name, Guard())
         kept = tuple(h for h in guard.hidden if self._value(h) is True)
+        if any(is_call(h, "among") for h in guard.hidden if h not in kept):
+            raise Anew("the states of a field")
         if guard.hidden:
             self._guards[name] = replace(guard, hidden=kept)
 

@@ -258,8 +258,9 @@ class Pool:
 
     @cached_property
     def single_numbers(self) -> list[Expr]:
-        """Numbers that rows are compared with: not those of other rows."""
-        return [e for e in self.seen_numbers if isinstance(e, Call) and e.function in AGGREGATES]
+        """Numbers that rows are compared with: not those of other rows, nor how many there are."""
+        figures = (e for e in self.seen_numbers if isinstance(e, Call))
+        return [e for e in figures if e.function in AGGREGATES and e.function != "count"]
 
     @cached_property
     def texts(self) -> list[Expr]:

@@ -71,3 +71,9 @@ def test_a_mark_makes_a_slot_of_a_word_that_stands_there_once_and_can_be_taken_b
     idle.unmark(before)
     assert str(idle.template) == shown
     assert not group("Move box to box", act()).mark("box", "text")
+
+
+def test_a_question_whose_runs_changed_nothing_asks_for_something_else() -> None:
+    moved = group("Move the heaviest box of Alice", look(owner="alice"), act(to="cellar"))
+    asked = group("Which is the heaviest box of Bob?", look(owner="bob"))
+    assert not akin(moved, asked)

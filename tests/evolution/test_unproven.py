@@ -8,6 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from llmos.evolution import guards
+from llmos.evolution.columns import ToolHabits
+from llmos.evolution.family import solve
+from llmos.evolution.group import Group
+from llmos.evolution.ir import Call, every_candidate, is_call, parts
 from llmos.evolution.learner import Learner
 from llmos.evolution.plan import Runner, Stop
 from llmos.values import Effect, Json, Step, Trace, Verdict
@@ -57,6 +61,23 @@ def test_a_list_told_as_text_and_never_looked_at_is_not_hidden_by_a_table() -> N
     assert [g.why for g in learner.loose] == [
         "a read that nothing uses, and of which nothing can be said"
     ]
+
+
+def test_a_constant_that_stands_in_the_one_text_that_was_read_needs_that_text() -> None:
+    learner = learnt([dispatch(k, "north", 40 + 7 * k) for k in range(6)])
+    goal = "give job 99 to whoever of the north crew has the fewest open jobs"
+    (reading,) = learner.parse(goal)
+    program = learner.families[reading.family].program
+
+    def given(seen: str) -> Json:
+        run = Runner(program, reading.slots, NOW.replace(tzinfo=None))
+        made = run.run(foresee=True)
+        next(made)
+        return made.send(seen).arguments["to"]
+
+    assert given(CREWS["north"]) == "Leo"
+    with pytest.raises(Stop):
+        given("Ines, 0 open jobs\nLeo, 5 open jobs")
 
 
 def tell(k: int, text: str, why: str) -> Trace:
@@ -248,9 +269,10 @@ def test_a_question_that_never_changed_a_thing_is_no_wording_of_what_does() -> N
     assert not learner.parse("which one of the tools that costs less than 9 euros is the best?")
 
 
-def cancelled(k: int) -> Trace:
+def cancelled(k: int, state: str = "") -> Trace:
     id_, reason = f"O-{100 + 7 * k}", ("sold out", "ordered twice", "not paid")[k % 3]
-    seen: Json = {"id": id_, "state": ("open", "on hold")[k % 2], "lines": [{"price": 3 + k}]}
+    state = state or ("open", "on hold")[k % 2]
+    seen: Json = {"id": id_, "state": state, "lines": [{"price": 3 + k}]}
     return a_run(
         f"cancel order {id_}, reason '{reason}', unless it has been packed or shipped already",
         read("order.get", seen, order=id_),
@@ -259,18 +281,104 @@ def cancelled(k: int) -> Trace:
     )
 
 
-def test_with_one_outcome_a_state_that_was_never_seen_stops_the_run() -> None:
-    learner = learnt([cancelled(k) for k in range(8)])
+def cancels(learner: Learner, state: str) -> bool:
     goal = "cancel order O-77, reason 'sold out', unless it has been packed or shipped already"
     (reading,) = learner.parse(goal)
     program = learner.families[reading.family].program
+    run = Runner(program, reading.slots, NOW.replace(tzinfo=None)).run(foresee=True)
+    seen: Json = {"id": "O-77", "state": state, "lines": [{"price": 9}]}
+    return [next(run).tool, run.send(seen).tool] == ["order.get", "order.cancel"]
 
-    def done(state: str) -> list[str]:
-        seen: Json = {"id": "O-77", "state": state, "lines": [{"price": 9}]}
+
+def test_with_one_outcome_a_state_that_was_never_seen_stops_the_run() -> None:
+    learner = learnt([cancelled(k) for k in range(8)])
+    assert cancels(learner, "on hold")
+    with pytest.raises(Stop):
+        cancels(learner, "packed")
+
+
+def test_a_further_state_is_learnt_and_the_others_stay_unknown() -> None:
+    learner = learnt([cancelled(k) for k in range(8)])
+    for k in (8, 9):
+        learner.add(cancelled(k, "draft"))
+        learner.learn()
+    assert cancels(learner, "draft")
+    with pytest.raises(Stop):
+        cancels(learner, "packed")
+
+
+def held(k: int) -> Trace:
+    state, limit = ("open", "packed", "late")[k % 3], 10 + 3 * k
+    pages: list[list[Json]] = [
+        [{"id": f"O-{k}{page}{j}", "total": 5 * j + 4 * page + k} for j in range(6)]
+        for page in (1, 2)
+    ]
+    shown: list[Json] = [
+        {"orders": pages[0], "next_page": 2},
+        {"orders": pages[1], "next_page": None},
+    ]
+    rows = [r for page in pages for r in page if isinstance(r, dict)]
+    fit = [r for r in rows if int(str(r["total"])) > limit]
+    return a_run(
+        f"put all {state} orders of more than {limit} euros on hold",
+        *(read("orders.list", s, state=state, page=n) for n, s in enumerate(shown, 1)),
+        *(write("orders.hold", order=r["id"]) for r in fit),
+        id=f"h{k}",
+    )
+
+
+def test_a_page_more_than_was_ever_read_stops_the_run() -> None:
+    learner = learnt([held(k) for k in range(8)])
+    (reading,) = learner.parse("put all open orders of more than 12 euros on hold")
+    program = learner.families[reading.family].program
+
+    def third(next_page: int | None) -> str:
         run = Runner(program, reading.slots, NOW.replace(tzinfo=None))
         made = run.run(foresee=True)
-        return [next(made).tool, made.send(seen).tool]
+        next(made)
+        made.send({"orders": [{"id": "O-1", "total": 50}], "next_page": 2})
+        return made.send({"orders": [{"id": "O-2", "total": 5}], "next_page": next_page}).tool
 
-    assert done("on hold") == ["order.get", "order.cancel"]
+    assert third(None) == "orders.hold"
     with pytest.raises(Stop):
-        done("packed")
+        third(3)
+
+
+def cheapest(k: int) -> Trace:
+    prices = [9 + k, 30, 2 + k % 3, 40 - k] if k < 6 else [9, 30, 3, 40]
+    rows: list[Json] = [{"code": f"G{k}{j}", "price": p} for j, p in enumerate(prices)]
+    return a_run(
+        f"which of the goods in bay {k} costs the least? its level should be {11 + 7 * k}",
+        read("goods.find", rows, bay=k),
+        write("goods.level", code=f"G{k}2", level=11 + 7 * k),
+        id=f"c{k}",
+    )
+
+
+def test_how_many_rows_there_are_is_no_bound_of_their_fields() -> None:
+    learner = learnt([cheapest(k) for k in range(6)])
+    told = [
+        e for f in learner.families.values() for some in every_candidate(f.program) for e in some
+    ]
+    filters = [p for e in told for p in parts(e) if isinstance(p, Call) and p.function == "where"]
+    assert told
+    assert not [f for f in filters if any(is_call(p, "count") for p in parts(f.arguments[3]))]
+
+
+def kept(word: str, k: int) -> Group:
+    goal = f"{word} box {k} that is full in room {k + 3}"
+    steps = (
+        read("box.get", {"box": k, "code": f"B{k}"}, box=k),
+        write(f"box.{word}", code=f"B{k}"),
+    )
+    return Group.of(a_run(goal, *steps, id=f"{word}{k}"))
+
+
+def test_wordings_that_change_things_by_other_tools_are_not_of_one_family() -> None:
+    seal, burn = kept("seal", 2), kept("burn", 3)
+    for k in range(4, 9):
+        assert seal.take(kept("seal", k))
+    family, why = solve([seal, burn], ToolHabits({}, {}, {}), seconds=5)
+    assert family is None
+    assert why == "the wordings change things by other tools"
+    assert solve([seal], ToolHabits({}, {}, {}), seconds=5)[0] is not None
