@@ -131,7 +131,7 @@ async def test_nothing_outlives_the_call(
 ) -> None:
     number = str(STAYING.index(command))
     assert await sh(command.replace("{n}", number)) == "started"
-    assert not await alive(f"98{number}")
+    assert not await alive(f"sleep\x0098{number}\x00")
 
 
 @pytest.mark.parametrize("command", ["sleep 971", "setsid sleep 972 & wait", "sleep 973 | cat"])
