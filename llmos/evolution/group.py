@@ -89,7 +89,12 @@ class Group:
     @property
     def changes(self) -> set[str]:
         """Tools by which its runs have changed something."""
-        return {s.tool for trace in self.traces for s in trace.steps if s.effect.writes}
+        return set().union(*self.outcomes)
+
+    @property
+    def outcomes(self) -> set[frozenset[str]]:
+        """The sets of tools by which single runs have changed something."""
+        return {frozenset(s.tool for s in t.steps if s.effect.writes) for t in self.traces}
 
     @property
     def template(self) -> Template:

@@ -54,7 +54,7 @@ def check(program: Program, examples: Sequence[Example]) -> None:
     if any(isinstance(n, Read) and n.guard and n.id not in used for n in program.nodes[:last]):
         # What it was for may be what a constant hides.
         raise NoProgram("a read in a branch that nothing uses")
-    if _is_one_sided(program, examples) and len(examples) < _ONE_SIDED:
+    if is_one_sided(program, examples) and len(examples) < _ONE_SIDED:
         raise NoProgram(f"a condition of which only one outcome was seen, in {len(examples)} runs")
 
 
@@ -84,7 +84,7 @@ class Before:
         Raises:
             NoProgram: Nothing can be said that the writes may depend on.
         """
-        one_sided = _is_one_sided(self.program, self.examples)
+        one_sided = is_one_sided(self.program, self.examples)
         used = _used(self.program)
         unused = {r.id for r in self.program.reads() if r.guard == "" and r.id not in used}
         found: Candidates = ()
@@ -201,7 +201,8 @@ def _name(field: Expr) -> str:
     return str(name.value) if isinstance(name, Const) else ""
 
 
-def _is_one_sided(program: Program, examples: Sequence[Example]) -> bool:
+def is_one_sided(program: Program, examples: Sequence[Example]) -> bool:
+    """Whether the goals name a condition, and only one outcome of it was seen."""
     return all(e.conditional for e in examples) and not _branches(program)
 
 

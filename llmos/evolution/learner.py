@@ -12,6 +12,7 @@ from llmos.evolution.align import entities
 from llmos.evolution.columns import Observed, ToolHabits
 from llmos.evolution.family import Family, grow, solve
 from llmos.evolution.group import Group
+from llmos.evolution.hidden import is_one_sided
 from llmos.evolution.hints import Hint, Naming, resting_on
 from llmos.evolution.meanings import Meanings, meanings_of
 from llmos.evolution.plan import Stop
@@ -24,6 +25,8 @@ _OPEN = 3
 
 _YOUNG = 12
 """Good runs up to which a family is explained anew to take in others."""
+
+_OTHER_SIDE = "a condition of which only one outcome was seen, and other goals like it met another"
 
 _NAMELESS = "a an the to of in on at by for with my me i can you please and is it"
 _FILLERS = frozenset(_NAMELESS.split())
@@ -124,6 +127,9 @@ class Learner:
         changed |= self._tell(changed)
         self.changed |= changed
         self._unite(changed, known)
+        for name in [n for n, f in self.families.items() if self._is_half_known(f)]:
+            self._give_up(name, _OTHER_SIDE)
+            self.changed.add(name)
         self._note_tried()
         for name in self.changed & self.families.keys():
             self._prove(name)
@@ -373,6 +379,8 @@ class Learner:
                 began = time.perf_counter()
                 family, why = grow(group, others, known, seconds=self.seconds)
                 self.times.append(time.perf_counter() - began)
+                if family is not None and self._is_half_known(family):
+                    family, why = None, _OTHER_SIDE
                 if family is None:
                     group.why = why
                     if len(group.traces) > MINIMUM and (apart := self._apart(group, known)):
@@ -407,9 +415,24 @@ class Learner:
             return parts
         parts = group.split(self.phrases, anyhow=True)
         for part in parts:
-            if len(part.traces) >= MINIMUM and solve([part], known, seconds=self.seconds)[0]:
+            if len(part.traces) < MINIMUM:
+                continue
+            family, _ = solve([part], known, seconds=self.seconds)
+            if family is not None and not self._is_half_known(family):
                 return parts
         return []
+
+    def _is_half_known(self, family: Family) -> bool:
+        """Whether one outcome of its condition is known, and other wordings have met another."""
+        if not is_one_sided(family.program, family.examples):
+            return False
+        met = set[frozenset[str]]().union(*(g.outcomes for g in family.groups))
+        others = [*self.loose, *(g for f in self.families.values() for g in f.groups)]
+        return any(
+            akin(own, other) and not other.outcomes <= met
+            for own in family.groups
+            for other in others
+        )
 
     def _new_name(self, family: Family) -> str:
         """A name made of the words that the wordings have in common."""

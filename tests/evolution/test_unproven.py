@@ -307,6 +307,31 @@ def test_a_further_state_is_learnt_and_the_others_stay_unknown() -> None:
         cancels(learner, "packed")
 
 
+def left_alone() -> Trace:
+    seen: Json = {"id": "O-9", "state": "packed", "lines": [{"price": 8}]}
+    return a_run(
+        "unless order O-9 was packed or shipped already, cancel it for the reason 'not paid'",
+        read("order.get", seen, order="O-9"),
+        id="l0",
+    )
+
+
+def test_one_outcome_of_a_condition_is_not_enough_where_other_wordings_met_another() -> None:
+    learner = learnt([left_alone(), *(cancelled(k) for k in range(8))])
+    assert not learner.families
+    assert any("other goals like it met another" in g.why for g in learner.loose)
+
+
+def test_what_knows_one_outcome_is_given_up_when_another_wording_meets_another() -> None:
+    learner = learnt([cancelled(k) for k in range(8)])
+    (name,) = learner.families
+    learner.add(left_alone())
+    learner.learn()
+    assert not learner.families
+    assert name in learner.retired
+    assert not learner.parse(cancelled(9).goal)
+
+
 def held(k: int) -> Trace:
     state, limit = ("open", "packed", "late")[k % 3], 10 + 3 * k
     pages: list[list[Json]] = [
