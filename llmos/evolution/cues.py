@@ -39,7 +39,16 @@ _SPOKEN: Mapping[str, re.Pattern[str]] = {
     "closing": re.compile(r"\b(?:clos(?:e[ds]?|ing)|end(?:s|ed)?|final\w*)\b"),
 }
 _PAST, _AHEAD = "past|last|previous", "next|coming|following|within"
+_LIMITS = (
+    "than|over|above|under|below|exceeds?|exceed(?:ed|ing)|at (?:least|most)|up to|reach(?:es|ed)?"
+    "|since|before|after|until|till|within"
+)
 _HOURS = "at|by|before|after|from|until|till"
+_SUPERLATIVE = re.compile(r"\b(?:best|worst|\w{3,}(?<!u)est)\b")
+_NO_SUPERLATIVES = frozenset(
+    "interest forest honest modest digest invest contest protest harvest earnest arrest manifest"
+    " suggest rest chest first latest earliest newest oldest nearest closest".split()
+)
 FIGURES = frozenset(_SPOKEN)
 """Figures of a series that are meant only where the words of a goal name them."""
 
@@ -64,6 +73,11 @@ def of_hours(said: Collection[str], slot: str) -> bool:
     return not said or _before(said, _HOURS, slot)
 
 
+def is_limit(said: Collection[str], slot: str) -> bool:
+    """Whether some wording plainly compares something with what stands at a slot."""
+    return _before(said, _LIMITS, slot)
+
+
 def _before(said: Collection[str], words: str, slot: str) -> bool:
     """Whether one of some words stands right before a slot."""
     place = re.compile(rf"\b(?:{words})\s+{{{re.escape(slot)}}}")
@@ -76,6 +90,11 @@ def of_time(said: Collection[str]) -> bool:
     The first and the latest of some things come in an order, whatever the time is now.
     """
     return not said or any(_TIME.search(words) for words in said)
+
+
+def superlative(said: Collection[str]) -> bool:
+    """Whether some wording names a most of something, other than by place or time."""
+    return any(w not in _NO_SUPERLATIVES for words in said for w in _SUPERLATIVE.findall(words))
 
 
 def of_change(words: Collection[str]) -> bool:

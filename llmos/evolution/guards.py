@@ -100,6 +100,36 @@ def _both(said: Sequence[Said], taken: Sequence[bool]) -> list[Expr]:
     return sorted(found, key=size)[:_MOST]
 
 
+def narrower(
+    found: Sequence[Expr], pool: Pool, said: Sequence[Said], taken: Sequence[bool]
+) -> tuple[Expr, ...]:
+    """The conditions, and each together with what else was so whenever one went that way.
+
+    That is whether a field is there and, where a condition speaks of results alone, what the goal
+    or the clock says of them. Where a condition held and the rest did not no run has ever been:
+    whether the branch is taken there is not known.
+    """
+    wanted, everyone = _bits(taken), _bits([True] * len(taken))
+    fields, absent = set(pool.records), {call("missing", f) for f in pool.records}
+    more: list[Expr] = []
+    for expr, truth in said:
+        about_goal = grounded(expr) and not fields.isdisjoint(parts(expr))
+        if not (about_goal or expr in absent):
+            continue
+        bits = _bits(truth)
+        for now, rest in ((bits, expr), (everyone & ~bits, call("negated", expr))):
+            if now == everyone and not about_goal:
+                continue
+            for one in found[:_MOST_ALIKE]:
+                if (about_goal and grounded(one)) or rest == one:
+                    continue
+                if not wanted & ~now:
+                    more.append(call("both", one, rest))
+                if not everyone & ~wanted & ~now:
+                    more.append(call("negated", call("both", call("negated", one), rest)))
+    return (*found, *sorted((e for e in more if e not in found), key=size)[:_MOST])
+
+
 def _bits(truth: Sequence[bool]) -> int:
     return sum(1 << i for i, t in enumerate(truth) if t)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
+from random import Random
 
-from llmos.evolution import guards
-from llmos.evolution.evaluate import Env
+from llmos.evolution import cues, guards
+from llmos.evolution.evaluate import Abstain, Env, evaluate
 from llmos.evolution.example import Example, NoProgram
 from llmos.evolution.ir import (
     Call,
@@ -38,6 +39,9 @@ from llmos.values import Json
 
 _ONE_SIDED = 4
 """Runs without which a condition that always came out the same is not taken for understood."""
+
+_WAYS, _CHANCE = 24, 0.1
+"""Ways to give runs the words of others, and the share of them that may be explained as well."""
 
 _MOST_LETTERS = 500
 """Of a text that is asked for word by word."""
@@ -101,11 +105,34 @@ class Before:
         looked = {n for e in found if not set(parts(e)) & nothing_said for n in nodes_of(e)}
         if unused - self._later - looked:
             raise NoProgram("a read that nothing uses, and of which nothing can be said")
-        if one_sided and (not found or set(self.idle) - slots_of(*found)):
+        if one_sided and not (found and all(self._is_told(slot, found) for slot in self.idle)):
             # What the goals name and nothing looks at is what the condition may be about.
             raise NoProgram("a condition of which only one outcome was seen")
         as_ever = (*self._as_ever(whole=one_sided), *self._last_pages())
         return found + tuple(e for e in as_ever if self._is_before(e) and e not in found)
+
+    def _is_told(self, slot: str, found: Candidates) -> bool:
+        """Whether it is no coincidence that conditions with a slot hold: a permutation test.
+
+        With the words of other runs there they would hold as well if they said nothing of them.
+        What a goal plainly compares with needs no such test.
+        """
+        about = [e for e in found if slot in slots_of(e)]
+        if not about or cues.is_limit(self.pool.said, slot):
+            return bool(about)
+        envs = [env for env in self.pool.envs if slot in env.slots]
+        here = [env.slots[slot] for env in envs]
+        rng, explained, others = Random(0), 0, 0
+        for words in (rng.sample(here, len(here)) for _ in range(_WAYS)):
+            if words == here:
+                continue
+            swapped = [
+                Env({**env.slots, slot: word}, env.now, env.seen)
+                for env, word in zip(envs, words, strict=True)
+            ]
+            others += 1
+            explained += any(all(map(partial(_holds, e), swapped)) for e in about)
+        return explained + 1 <= _CHANCE * (others + 1)
 
     @cached_property
     def _later(self) -> frozenset[str]:
@@ -195,6 +222,13 @@ class Before:
         )
 
 
+def _holds(condition: Expr, env: Env) -> bool:
+    try:
+        return evaluate(condition, env) is True
+    except Abstain:
+        return False
+
+
 def _name(field: Expr) -> str:
     assert isinstance(field, Call)
     name = field.arguments[1]
@@ -217,7 +251,7 @@ def _used(program: Program) -> set[str]:
 
 
 def _tells(condition: Expr, truth: Sequence[bool]) -> bool:
-    """Whether a condition says something of a result by a word of the goal, or of its emptiness.
+    """Whether a condition says something by the goal or the clock, or of a result's emptiness.
 
     That a field is not the text of a slot says nothing.
     """
@@ -227,7 +261,7 @@ def _tells(condition: Expr, truth: Sequence[bool]) -> bool:
             return False
         case Call("test", (Call("get"), _, Slot())):
             return any(truth)
-    return any(isinstance(p, Slot) for p in inside) or not any(is_call(p, "test") for p in inside)
+    return guards.grounded(condition) or not any(is_call(p, "test") for p in inside)
 
 
 def _branches(program: Program) -> bool:

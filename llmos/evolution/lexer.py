@@ -22,11 +22,11 @@ _UNIT = r"(?:minute|min|hour|hr|day|week|fortnight)s?"
 
 _MORE = """
     more higher greater over above after later latest most highest exceeds exceeded longer newest
-    newer largest biggest longest
+    newer largest biggest longest heavier heaviest dearer dearest costlier costliest
 """
 _LESS = """
     less lower fewer under below before earlier earliest least lowest fewest shorter oldest older
-    smallest shortest smaller
+    smallest shortest smaller cheaper cheapest lighter lightest
 """
 DIRECTIONS = {**dict.fromkeys(_MORE.split(), ">"), **dict.fromkeys(_LESS.split(), "<")}
 """Words that turn a comparison or an order round."""

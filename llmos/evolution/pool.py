@@ -359,7 +359,8 @@ class Pool:
         """Whether the goals name a most or least of something, other than by place or time."""
         polar = [Slot(n) for n, kind in self.kinds.items() if kind == "polar"]
         said = {str(env.slots.get(s.name, "")).lower() for s in polar for env in self.envs}
-        return any(w.endswith("st") and w not in _PLACES for w in said)
+        named = any(w.endswith("st") and w not in _PLACES for w in said)
+        return named or cues.superlative(self.said)
 
     @property
     def _all(self) -> range:

@@ -97,6 +97,10 @@ class _Search:
     _pools: dict[tuple[int, ...], Pool] = field(default_factory=dict)
     _rows: dict[int, list[Rows]] = field(default_factory=dict)
     labels: dict[Expr, str] = field(default_factory=dict)
+    told: dict[str, tuple[Pool, Sequence[guards.Said], Sequence[bool]]] = field(
+        default_factory=dict
+    )
+    """For each guard what could be said there, and which of the traces it let through."""
 
     def run(self) -> Program:
         """Explain everything.
@@ -119,7 +123,7 @@ class _Search:
         program = Program(tuple(self.nodes), self.guards, self._answer())
         kinds = {name: kind for e in self.examples for name, kind in e.kinds.items()}
         said = {e.said for e in self.examples if e.said}
-        return tidy(self._with_hidden_guards(program), said, kinds)
+        return self._narrower(tidy(self._with_hidden_guards(program), said, kinds))
 
     # --- reads ---------------------------------------------------------------------------------
 
@@ -326,9 +330,20 @@ class _Search:
         ):
             raise NoProgram("when a branch is taken: too few runs tell chance from what is meant")
         name = f"g{len(self.guards) + 1}"
+        self.told[name] = (pool, said, taken)
         self.guards[name] = Guard(found, (), self.classes[over])
         self.classes[here] = name
         return name
+
+    def _narrower(self, program: Program) -> Program:
+        """With what else was so in each branch: rivals that no word of the goals speaks against."""
+        narrowed = {
+            name: replace(guard, conditions=guards.narrower(guard.conditions, *self.told[name]))
+            if guard.conditions
+            else guard
+            for name, guard in program.guards.items()
+        }
+        return replace(program, guards=narrowed)
 
     def _soft_guard(self, here: Sequence[int]) -> str | None:
         try:
