@@ -45,10 +45,10 @@ _LIMITS = (
 )
 _HOURS = "at|by|before|after|from|until|till"
 _SUPERLATIVE = re.compile(r"\b(?:best|worst|\w{3,}(?<!u)est)\b")
-_NO_SUPERLATIVES = frozenset(
-    "interest forest honest modest digest invest contest protest harvest earnest arrest manifest"
-    " suggest rest chest first latest earliest newest oldest nearest closest".split()
-)
+_NO_SUPERLATIVES = """
+    interest forest honest modest digest invest contest protest harvest earnest arrest manifest
+    suggest rest chest first latest earliest newest oldest nearest closest
+"""
 FIGURES = frozenset(_SPOKEN)
 """Figures of a series that are meant only where the words of a goal name them."""
 
@@ -94,7 +94,8 @@ def of_time(said: Collection[str]) -> bool:
 
 def superlative(said: Collection[str]) -> bool:
     """Whether some wording names a most of something, other than by place or time."""
-    return any(w not in _NO_SUPERLATIVES for words in said for w in _SUPERLATIVE.findall(words))
+    others = frozenset(_NO_SUPERLATIVES.split())
+    return any(w not in others for words in said for w in _SUPERLATIVE.findall(words))
 
 
 def of_change(words: Collection[str]) -> bool:

@@ -118,16 +118,24 @@ def narrower(
             continue
         bits = _bits(truth)
         for now, rest in ((bits, expr), (everyone & ~bits, call("negated", expr))):
-            if now == everyone and not about_goal:
+            # That a field is not the text of a slot says nothing.
+            if (now == everyone and not about_goal) or (rest != expr and _is_of_text(expr)):
                 continue
             for one in found[:_MOST_ALIKE]:
-                if (about_goal and grounded(one)) or rest == one:
+                if (about_goal and grounded(one)) or expr in parts(one):
                     continue
                 if not wanted & ~now:
                     more.append(call("both", one, rest))
                 if not everyone & ~wanted & ~now:
                     more.append(call("negated", call("both", call("negated", one), rest)))
     return (*found, *sorted((e for e in more if e not in found), key=size)[:_MOST])
+
+
+def _is_of_text(condition: Expr) -> bool:
+    match condition:
+        case Call("test", (Call("get"), _, Slot())):
+            return True
+    return False
 
 
 def _bits(truth: Sequence[bool]) -> int:

@@ -13,6 +13,7 @@ from llmos.evolution.choosing import Chosen, chosen_rows
 from llmos.evolution.columns import Column, ToolHabits, align_columns, blocks, split_by_history
 from llmos.evolution.evaluate import Env
 from llmos.evolution.example import Example, NoProgram, OutOfTime
+from llmos.evolution.guards import Said
 from llmos.evolution.ir import (
     Arguments,
     Candidates,
@@ -97,9 +98,7 @@ class _Search:
     _pools: dict[tuple[int, ...], Pool] = field(default_factory=dict)
     _rows: dict[int, list[Rows]] = field(default_factory=dict)
     labels: dict[Expr, str] = field(default_factory=dict)
-    told: dict[str, tuple[Pool, Sequence[guards.Said], Sequence[bool]]] = field(
-        default_factory=dict
-    )
+    told: dict[str, tuple[Pool, Sequence[Said], Sequence[bool]]] = field(default_factory=dict)
     """For each guard what could be said there, and which of the traces it let through."""
 
     def run(self) -> Program:
@@ -317,6 +316,8 @@ class _Search:
         pool = self._pool(sorted(over))
         collections = self._collections(pool)
         taken = [i in here for i in sorted(over)]
+        if self._told_by_wording(here, over):
+            raise NoProgram("when a branch is taken: each wording went one way only")
         said = guards.conditions(pool, collections)
         found = guards.explain(said, taken)
         if len(taken) < _FEW or not any(map(guards.grounded, found)):
@@ -334,6 +335,15 @@ class _Search:
         self.guards[name] = Guard(found, (), self.classes[over])
         self.classes[here] = name
         return name
+
+    def _told_by_wording(self, here: frozenset[int], over: frozenset[int]) -> bool:
+        """Whether which wording it was tells all, where none of them names a condition.
+
+        They may ask for different things, and what was seen just tells them apart.
+        """
+        wordings = [self.examples[i].wording for i in here]
+        others = {self.examples[i].wording for i in over - here}
+        return others.isdisjoint(wordings) and not any(self.examples[i].conditional for i in over)
 
     def _narrower(self, program: Program) -> Program:
         """With what else was so in each branch: rivals that no word of the goals speaks against."""

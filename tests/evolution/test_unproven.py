@@ -407,3 +407,113 @@ def test_wordings_that_change_things_by_other_tools_are_not_of_one_family() -> N
     assert family is None
     assert why == "the wordings change things by other tools"
     assert solve([seal], ToolHabits({}, {}, {}), seconds=5)[0] is not None
+
+
+def rebook(k: int, due: str, delivered: str | None, *, acts: bool) -> Trace:
+    parcel, carrier = f"P-{100 + 7 * k}", ("Swift", "Blue", "Post")[k % 3]
+    seen: Json = {"parcel": parcel, "due": due, "delivered": delivered}
+    return a_run(
+        f"is parcel {parcel} overdue? then rebook it with {carrier}",
+        read("parcel.get", seen, parcel=parcel),
+        *([write("parcel.rebook", parcel=parcel, carrier=carrier)] if acts else []),
+        id=f"r{k}",
+    )
+
+
+def rebooks(learner: Learner, due: str, delivered: str | None) -> bool:
+    (reading,) = learner.parse("is parcel P-9 overdue? then rebook it with Swift")
+    program = learner.families[reading.family].program
+    run = Runner(program, reading.slots, NOW.replace(tzinfo=None)).run(foresee=True)
+    next(run)
+    try:
+        run.send({"parcel": "P-9", "due": due, "delivered": delivered})
+    except StopIteration:
+        return False
+    return True
+
+
+def test_what_was_so_in_every_run_of_a_branch_that_results_alone_tell_stops_where_it_is_not() -> (
+    None
+):
+    late = [rebook(k, f"2025-02-{10 + k}", None, acts=True) for k in range(6)]
+    here = [rebook(6 + k, f"2025-02-1{k}", f"2025-02-{20 + k}", acts=False) for k in range(6)]
+    learner = learnt([*late, *here])
+    assert rebooks(learner, "2025-02-09", None)
+    assert not rebooks(learner, "2025-02-09", "2025-02-08")
+    with pytest.raises(Stop):
+        rebooks(learner, "2025-04-09", None)
+
+
+def refund(k: int, worth: float, percent: int) -> Trace:
+    back, days = f"R-{40 + 3 * k}", 12 + 2 * k
+    seen: Json = {"id": back, "worth": worth, "received": f"2025-02-{20 + k % 4}"}
+    return a_run(
+        f"refund {back} in full if it came back in the last {days} days; otherwise {percent} "
+        "percent of its worth",
+        read("return.get", seen, id=back),
+        write("return.refund", id=back, amount=worth),
+        id=f"b{k}",
+    )
+
+
+def test_a_slot_is_not_told_by_what_would_hold_with_the_words_of_any_run() -> None:
+    worths = (90.5, 120.0, 301.25, 87.0, 450.1, 99.9, 203.4, 155.5)
+    learner = learnt([refund(k, w, (10, 35, 20, 80)[k % 4]) for k, w in enumerate(worths)])
+    assert not learner.families
+    assert "only one outcome" in learner.loose[0].why
+
+
+SHELVES = {
+    "oak": [("O1", 26.5), ("O2", 102.0), ("O3", 9.25), ("O4", 49.0)],
+    "pine": [("P1", 32.0), ("P2", 92.5), ("P3", 24.5), ("P4", 36.0)],
+    "birch": [("B1", 56.0), ("B2", 117.5), ("B3", 20.0), ("B4", 82.0)],
+}
+
+
+def cheapest_board(k: int, wood: str, level: int) -> Trace:
+    rows: list[Json] = [{"sku": sku, "price": price} for sku, price in SHELVES[wood]]
+    sku = min(SHELVES[wood], key=lambda row: row[1])[0]
+    return a_run(
+        f"set the stock level of the cheapest {wood} board to {level}",
+        read("boards.list", rows, wood=wood),
+        write("board.set_level", sku=sku, level=level),
+        id=f"s{k}",
+    )
+
+
+def test_the_cheapest_is_told_by_its_price_and_not_by_a_figure_said_of_something_else() -> None:
+    learner = learnt([cheapest_board(k, w, 25 + k) for k, w in enumerate(SHELVES)])
+    (family,) = learner.families.values()
+    said = [p for some in every_candidate(family.program) for e in some for p in parts(e)]
+    assert any(is_call(p, "extreme") for p in said)
+
+
+def bring(k: int) -> Trace:
+    sku, n = f"S-{100 + 7 * k}", 3 + 4 * k
+    rows: list[Json] = [{"sku": sku, "stock": n + 20 + k}]
+    return a_run(
+        f"bring {n} of our {sku} from the cellar",
+        read("stock.search", rows, sku=sku),
+        write("stock.move", sku=sku, n=n),
+        id=f"m{k}",
+    )
+
+
+def enough(k: int) -> Trace:
+    sku, n = f"S-{200 + 7 * k}", 30 + k
+    rows: list[Json] = [{"sku": sku, "stock": n + 9}, {"sku": f"{sku}-XL", "stock": 2 + k}]
+    return a_run(
+        f"order as many of our {sku} as we need to have {n}",
+        read("stock.search", rows, sku=sku),
+        id=f"e{k}",
+    )
+
+
+def test_what_tells_two_wordings_apart_is_no_condition_of_what_is_done() -> None:
+    groups = [Group.of(bring(0)), Group.of(enough(0))]
+    for k in range(1, 4):
+        assert groups[0].take(Group.of(bring(k)))
+        assert groups[1].take(Group.of(enough(k)))
+    known = ToolHabits({}, {}, {})
+    assert solve(groups, known, seconds=5)[0] is None
+    assert solve(groups[:1], known, seconds=5)[0] is not None
