@@ -154,7 +154,7 @@ class Learner:
                 continue
             groups = [g for g in family.groups if g.traces]
             again, _ = solve(groups, known, seconds=self.seconds)
-            if again is not None:
+            if again is not None and not self._is_half_known(again):
                 again.agreed, again.disagreed = family.agreed, family.disagreed
                 self.families[name] = again
                 self._prove(name)
