@@ -19,8 +19,8 @@ _MOST_ALIKE = 3
 _MOST_STATES = 8
 """Different values of a field up to which they are states that something is in."""
 
-_WAYS = 24
-"""Choices of traces that are looked at to tell what would be explained as well."""
+WAYS = 24
+"""Other ways that are tried to tell whether they would be explained as well."""
 _CHANCE = 0.1
 """Share of them that may be."""
 
@@ -119,7 +119,7 @@ def narrower(
         bits = _bits(truth)
         for now, rest in ((bits, expr), (everyone & ~bits, call("negated", expr))):
             # That a field is not the text of a slot says nothing.
-            if (now == everyone and not about_goal) or (rest != expr and _is_of_text(expr)):
+            if (now == everyone and not about_goal) or (rest != expr and is_of_text(expr)):
                 continue
             for one in found[:_MOST_ALIKE]:
                 if (about_goal and grounded(one)) or expr in parts(one):
@@ -131,7 +131,8 @@ def narrower(
     return (*found, *sorted((e for e in more if e not in found), key=size)[:_MOST])
 
 
-def _is_of_text(condition: Expr) -> bool:
+def is_of_text(condition: Expr) -> bool:
+    """Whether a condition says that a field is the text of a slot."""
     match condition:
         case Call("test", (Call("get"), _, Slot())):
             return True
@@ -179,8 +180,18 @@ def by_chance(
         check_time()
         if explain(said, other) or less_sure(pool, said, collections, other):
             explained += 1
-    # The choice that was made is one of them: few others prove nothing (a permutation test).
-    return explained + 1 > _CHANCE * (len(others) + 1)
+    return may_be_chance(explained, len(others))
+
+
+def may_be_chance(explained: int, others: int) -> bool:
+    """Whether a permutation test leaves it open that something was explained by chance.
+
+    Args:
+        explained: How many of the other ways could be explained as well.
+        others: How many other ways were tried, at most `WAYS`.
+    """
+    # The way that was gone is one of them: few others prove nothing.
+    return explained + 1 > _CHANCE * (others + 1)
 
 
 def _other_ways(taken: Sequence[bool]) -> Iterator[list[bool]]:
@@ -189,8 +200,8 @@ def _other_ways(taken: Sequence[bool]) -> Iterator[list[bool]]:
     rng = Random(0)
     chosen: Iterable[Collection[int]] = (
         combinations(range(every), number)
-        if comb(every, number) <= _WAYS
-        else (rng.sample(range(every), number) for _ in range(_WAYS))
+        if comb(every, number) <= WAYS
+        else (rng.sample(range(every), number) for _ in range(WAYS))
     )
     for few in chosen:
         other = [i in few for i in range(every)]

@@ -21,7 +21,6 @@ from llmos.evolution.ir import (
     Program,
     Read,
     Seen,
-    Slot,
     Write,
     call,
     const,
@@ -39,9 +38,6 @@ from llmos.values import Json
 
 _ONE_SIDED = 4
 """Runs without which a condition that always came out the same is not taken for understood."""
-
-_WAYS, _CHANCE = 24, 0.1
-"""Ways to give runs the words of others, and the share of them that may be explained as well."""
 
 _MOST_LETTERS = 500
 """Of a text that is asked for word by word."""
@@ -123,7 +119,7 @@ class Before:
         envs = [env for env in self.pool.envs if slot in env.slots]
         here = [env.slots[slot] for env in envs]
         rng, explained, others = Random(0), 0, 0
-        for words in (rng.sample(here, len(here)) for _ in range(_WAYS)):
+        for words in (rng.sample(here, len(here)) for _ in range(guards.WAYS)):
             if words == here:
                 continue
             swapped = [
@@ -132,7 +128,7 @@ class Before:
             ]
             others += 1
             explained += any(all(map(partial(_holds, e), swapped)) for e in about)
-        return explained + 1 <= _CHANCE * (others + 1)
+        return not guards.may_be_chance(explained, others)
 
     @cached_property
     def _later(self) -> frozenset[str]:
@@ -256,11 +252,10 @@ def _tells(condition: Expr, truth: Sequence[bool]) -> bool:
     That a field is not the text of a slot says nothing.
     """
     inside = list(parts(condition))
-    match condition:
-        case Call("missing"):
-            return False
-        case Call("test", (Call("get"), _, Slot())):
-            return any(truth)
+    if is_call(condition, "missing"):
+        return False
+    if guards.is_of_text(condition):
+        return any(truth)
     return guards.grounded(condition) or not any(is_call(p, "test") for p in inside)
 
 

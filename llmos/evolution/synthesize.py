@@ -313,11 +313,11 @@ class _Search:
         if here in self.classes:
             return self.classes[here]
         over = self._parent(here)
+        if self._told_by_wording(here, over):
+            raise NoProgram("when a branch is taken: each wording went one way only")
         pool = self._pool(sorted(over))
         collections = self._collections(pool)
         taken = [i in here for i in sorted(over)]
-        if self._told_by_wording(here, over):
-            raise NoProgram("when a branch is taken: each wording went one way only")
         said = guards.conditions(pool, collections)
         found = guards.explain(said, taken)
         if len(taken) < _FEW or not any(map(guards.grounded, found)):

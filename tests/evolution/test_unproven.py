@@ -332,6 +332,22 @@ def test_what_knows_one_outcome_is_given_up_when_another_wording_meets_another()
     assert not learner.parse(cancelled(9).goal)
 
 
+def test_what_is_left_when_a_run_is_forgotten_is_no_half_of_a_condition() -> None:
+    good = Verdict.CONFIRMED
+    late = [overdue(k, f"2025-02-{10 + k}", good, acts=True) for k in range(6)]
+    early = overdue(6, "2025-03-11", good, acts=False)
+    other = a_run(
+        "rebook P-9 with Swift if it is past its due day",
+        read("parcel.get", {"parcel": "P-9", "closed": True}, parcel="P-9"),
+        id="o9",
+    )
+    learner = learnt([*late, early, other])
+    assert len(learner.families) == 1
+    assert len(learner.loose) == 1
+    learner.forget(early.id)
+    assert not learner.families
+
+
 def held(k: int) -> Trace:
     state, limit = ("open", "packed", "late")[k % 3], 10 + 3 * k
     pages: list[list[Json]] = [
