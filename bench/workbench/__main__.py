@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     add("path", type=Path, metavar="PATH", help="the benchmark's folder")
     add("--stream", choices=("long", "short"), help="short has 10 goals a template; default long")
     add("--learner", choices=("expert", "gpt4"), default="expert", help="gpt4 has a short stream")
+    add("--both-runs", action="store_true", help="learn from the other GPT-4 run of a goal too")
     add("--seeds", type=_count, default=5, metavar="N", help="seeds 0 … N-1; default 5")
     add("--workers", type=_count, default=2, metavar="N", help="seeds at once; default 2")
     add("--templates", default="", metavar="IDS", help="only these, such as calendar-02,crm-05")
@@ -68,6 +69,7 @@ def plan_of(given: argparse.Namespace) -> Plan:
         data=given.path,
         stream=given.stream or ("short" if given.learner == "gpt4" else "long"),
         learner=given.learner,
+        both_runs=given.both_runs,
         templates=tuple(name for name in given.templates.split(",") if name),
         arrangement=given.arrangement or "mixed",
         learning=not given.no_learning,
@@ -86,6 +88,8 @@ def check(plan: Plan) -> None:
     """
     if plan.learner == "gpt4" and plan.stream == "long":
         raise UserError("the GPT-4 runs are of the short stream", "leave --stream out")
+    if plan.both_runs and plan.learner != "gpt4":
+        raise UserError("there are two recorded runs of GPT-4 only", "add --learner gpt4")
     if plan.arrangement != "mixed" and (plan.drift or plan.near_misses):
         raise UserError(
             "drifted worlds and near misses need one stream of all templates",

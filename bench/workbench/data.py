@@ -110,7 +110,7 @@ def _trace(goal: str, line: Mapping[str, Any], verdict: Verdict, file: str) -> T
     return Trace(
         goal,
         tuple(_step(step) for step in line["steps"]),
-        line["output"],
+        str(line["output"]),
         verdict,
         NOW,
         model=line.get("model", "expert"),

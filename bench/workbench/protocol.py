@@ -19,7 +19,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bench.workbench.data import Call, Task, load_expert_traces, load_model_runs, load_tasks
+from bench.workbench.data import (
+    Call,
+    ModelRun,
+    Task,
+    load_expert_traces,
+    load_model_runs,
+    load_tasks,
+)
 from bench.workbench.drift import DAYS, drifted, with_clock
 from bench.workbench.metrics import (
     Night,
@@ -72,6 +79,8 @@ class Plan:
     """The benchmark's folder."""
     stream: Literal["long", "short"] = "long"
     learner: Literal["expert", "gpt4"] = "expert"
+    both_runs: bool = False
+    """Whether the other recorded GPT-4 run of each goal is handed in too, after the goal's own."""
     templates: tuple[str, ...] = ()
     """Only these, such as ``calendar-02``; all when empty."""
     arrangement: Arrangement = "mixed"
@@ -159,6 +168,12 @@ class Office:
         with timed(self._result, "feedback"):
             await self.os.feedback(trace_id, success=right)
 
+    async def hand_in(self, run: ModelRun) -> None:
+        """Learn from a run that was made elsewhere, of which it is known whether it was right."""
+        with timed(self._result, "feedback"):
+            for trace_id in await self.os.learn([run.trace]):
+                await self.os.feedback(trace_id, success=run.correct)
+
     async def night(self, families: int) -> None:
         """Let the background learn."""
         with timed(self._result, "learn"):
@@ -233,6 +248,7 @@ class _Seed:
         self._base = World.load(plan.data)
         self._result = SeedResult(seed)
         self._tasks, self._recordings = chosen(plan, seed)
+        self._others = other_runs(plan, seed) if plan.both_runs else {}
         (folder / "cwd").mkdir()
 
     async def run(self) -> SeedResult:
@@ -277,6 +293,8 @@ class _Seed:
                 case = self._case(task, self._base)
                 run, trace_id = await office.do(case, phase, places[family])
                 await office.feedback(trace_id, run.right)
+                if other := self._others.get(task.id):
+                    await office.hand_in(other)
                 places[family] += 1
                 if run.asked:
                     new.add(family)
@@ -396,11 +414,24 @@ def _expert_traces(plan: Plan) -> dict[str, Trace]:
 
 def _model_traces(plan: Plan, seed: int) -> dict[str, Trace]:
     """One of the recorded runs per goal, right or wrong, drawn by seed."""
-    runs: dict[str, list[Trace]] = defaultdict(list)
+    return {task_id: run.trace for task_id, (run, _) in _drawn(plan, seed).items()}
+
+
+def other_runs(plan: Plan, seed: int) -> dict[str, ModelRun]:
+    """The recorded run per goal that the learner does not make, by task."""
+    return {task_id: other for task_id, (_, other) in _drawn(plan, seed).items()}
+
+
+def _drawn(plan: Plan, seed: int) -> dict[str, tuple[ModelRun, ModelRun]]:
+    runs: dict[str, list[ModelRun]] = defaultdict(list)
     for run in load_model_runs(plan.data):
-        runs[run.task_id].append(run.trace)
+        runs[run.task_id].append(run)
     rng = random.Random(f"runs {seed}")
-    return {task_id: rng.choice(runs[task_id]) for task_id in sorted(runs)}
+    drawn = {}
+    for task_id in sorted(runs):
+        one, two = runs[task_id]
+        drawn[task_id] = (one, two) if rng.choice((0, 1)) == 0 else (two, one)
+    return drawn
 
 
 def _priced(trace: Trace) -> Trace:
