@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,6 +29,19 @@ class Example:
     """The goal speaks of all of a kind (True), of one in a row (False), or of neither."""
     said: str = ""
     """Its wording, small: slots as ``{name}``, but words of direction as they are."""
+
+    def fingerprint(self) -> str:
+        """What a repeat has in common with it: the goal, the moment, what was done and seen."""
+        steps = [(s.tool, s.arguments, s.observation) for s in self.steps]
+        # What a model says when all is done is worded otherwise every time.
+        answer = "" if any(s.effect.writes for s in self.steps) else self.output
+        told = [self.wording, dict(self.slots), self.now.isoformat(), steps, answer]
+        return json.dumps(told, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def distinct(examples: Iterable[Example]) -> list[Example]:
+    """The traces without repeats of one that came before: they are no evidence of their own."""
+    return list({e.fingerprint(): e for e in reversed(list(examples))}.values())[::-1]
 
 
 class NoProgram(Exception):

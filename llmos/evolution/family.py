@@ -9,7 +9,7 @@ from itertools import combinations
 
 from llmos.evolution.akin import calls
 from llmos.evolution.columns import ToolHabits
-from llmos.evolution.example import Example, NoProgram
+from llmos.evolution.example import Example, NoProgram, distinct
 from llmos.evolution.group import Group, kind_of_call
 from llmos.evolution.ir import (
     Call,
@@ -215,7 +215,8 @@ class Family:
         self.refresh()
         last = max(i for i, k in enumerate(self.of) if k == number)
         example = self.examples[last]
-        self._count(example, template, proof)
+        if all(e.fingerprint() != example.fingerprint() for e in self.examples if e is not example):
+            self._count(example, template, proof)
         try:
             program = narrow(self.program, example, known)
             check_reproduces(program, example)
@@ -423,7 +424,7 @@ def _solved(
     if _at_odds(groups):
         return None, "the wordings change things by other tools"
     numbered = enumerate(zip(groups, names, strict=True))
-    examples = [e for k, (g, n) in numbered for e in g.named(n, k)[1]]
+    examples = distinct(e for k, (g, n) in numbered for e in g.named(n, k)[1])
     if len(examples) < MINIMUM:
         return None, f"only {len(examples)} good runs, {MINIMUM} are needed"
     try:

@@ -385,7 +385,7 @@ class Explainer:
             return True
         if len(table) > _MOST_ENTRIES or 2 * len(table) > len(targets):
             return False
-        meant = not any(map(_is_measured, table.values())) and not self._was_read(slot, targets)
+        meant = not any(map(_is_worked_out, table.values())) and not self._was_read(slot, targets)
         return meant and self.pool.varies(slot)
 
     def _was_read(self, slot: Slot, targets: Sequence[Json]) -> bool:
@@ -414,9 +414,10 @@ def _joint(expr: Expr) -> bool:
     return isinstance(expr, Const) and "_" in str(expr.value)
 
 
-def _is_measured(value: Json) -> bool:
-    """Whether a value has a figure in it that was worked out: no word stands for 918.55."""
-    return isinstance(value, float) or (isinstance(value, str) and bool(_FIGURE.search(value)))
+def _is_worked_out(value: Json) -> bool:
+    """Whether a value is a date or has a figure in it: no word stands for 918.55, or for a day."""
+    text = isinstance(value, str) and (bool(_FIGURE.search(value)) or is_moment(value))
+    return isinstance(value, float) or text
 
 
 def _picks(expr: Expr) -> bool:

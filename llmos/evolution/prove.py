@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llmos.evolution.example import Example
+from llmos.evolution.example import Example, distinct
 from llmos.evolution.ir import Expr, Loop, Program, Read, slots_of, tables_of
 from llmos.evolution.lexer import SENSES
 from llmos.evolution.plan import Request, rehearse
@@ -192,6 +192,7 @@ def prove(
     Raises:
         Stop: The program does not reproduce one of them.
     """
+    examples = distinct(examples)
     # What hidden guards look at is checked in every run: another value must hold there too.
     hidden = (e for guard in program.guards.values() for e in guard.hidden)
     used = slots_of(*simplest(program), *hidden)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -156,6 +156,13 @@ def test_a_slot_that_always_says_the_same_as_another_is_known_to() -> None:
     assert ("again", "room") in prove(NOTE.program, given_).repeats
 
 
+def test_the_same_run_again_is_no_evidence_of_its_own() -> None:
+    once = examples(NOTE, 3, 3)
+    later = [replace(e, now=e.now + timedelta(days=1)) for e in once]
+    assert prove(NOTE.program, [*once, *once]) == prove(NOTE.program, once)
+    assert prove(NOTE.program, [*once, *later]).runs == 2 * len(once)
+
+
 def test_a_program_that_does_not_reproduce_a_trace_is_not_proven() -> None:
     other = Program((write("note.post", room=Slot("room"), text=const("another")),))
     with pytest.raises(Stop, match="was not recorded"):
@@ -188,12 +195,13 @@ def test_a_choosing_word_that_one_set_of_writes_never_varied_is_served_there_for
     some = call("exists", call("rows", Seen("r")))
     program = Program((look, post), {"g": Guard((some,))})
     seen = []
-    for room, found in [("hall", True), ("hall", True), ("attic", False), ("hall", False)]:
+    runs = [("hall", True), ("hall", True), ("attic", False), ("hall", False)]
+    for day, (room, found) in enumerate(runs, 1):
         rows: list[Json] = [{"n": 1}] if found else []
         asked = {"room": "a1" if room == "hall" else "b2"}
         read = Step("note.list", asked, rows, effect=Effect.READ)
         made = [Step("note.post", {"text": "x"}, "", effect=Effect.WRITE)] if found else []
-        seen.append(Example({"room": room}, datetime(2026, 4, 1), (read, *made)))
+        seen.append(Example({"room": room}, datetime(2026, 4, day), (read, *made)))
     shown = prove(program, seen)
     assert shown.knows_way({"room": "hall"}, {"w"})
     assert not shown.knows_way({"room": "attic"}, {"w"})

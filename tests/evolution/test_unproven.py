@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -533,3 +534,38 @@ def test_what_tells_two_wordings_apart_is_no_condition_of_what_is_done() -> None
     known = ToolHabits({}, {}, {})
     assert solve(groups, known, seconds=5)[0] is None
     assert solve(groups[:1], known, seconds=5)[0] is not None
+
+
+def test_a_run_that_is_there_twice_is_one_run() -> None:
+    once = [tell(k, f"# Page {k}", "asked for") for k in range(2)]
+    again = [replace(run, id=f"again{k}") for k, run in enumerate([*once, *once])]
+    learner = learnt([*once, *again])
+    assert not learner.families
+    assert [g.why for g in learner.loose] == ["only 2 good runs, 3 are needed"]
+    assert learnt([*once, *again, tell(2, "# Page 2", "asked for")]).families
+
+
+def measured(k: int, figure: str, since: str) -> Trace:
+    goal = f"send alice the {figure} for week {k}"
+    return a_run(
+        goal,
+        read(f"stats.{figure}", {since: 4 * k}, since=since),
+        write("mail.send", to="alice", figure=figure),
+        id=f"m{k}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "made"),
+    [("weekly", "monthly", True), ("2025-02-03", "2025-02-10", False)],
+)
+def test_no_word_of_a_goal_stands_for_a_day(first: str, second: str, made: bool) -> None:
+    figures = ["turnover", "visitors"] * 4
+    runs = [measured(k, f, first if k % 2 else second) for k, f in enumerate(figures)]
+    learner = learnt(runs)
+    told = [
+        e for f in learner.families.values() for some in every_candidate(f.program) for e in some
+    ]
+    tables = [p for e in told for p in parts(e) if is_call(p, "mapped")]
+    days = [t for t in tables if isinstance(t, Call) and first in str(t)]
+    assert bool(days) == made
