@@ -17,6 +17,7 @@ from llmos.evolution.hints import Hint, Naming, resting_on
 from llmos.evolution.meanings import Meanings, meanings_of
 from llmos.evolution.plan import Stop
 from llmos.evolution.prove import MINIMUM, OTHERS, UNANIMOUS, Proof, prove
+from llmos.evolution.spelling import Spellings
 from llmos.evolution.templates import Index, Template
 from llmos.values import Trace
 
@@ -70,6 +71,7 @@ class Learner:
     entities_of: dict[str, set[str]] = field(default_factory=dict)
     """What goals said of each argument."""
     observed: Observed = field(default_factory=Observed)
+    spellings: Spellings = field(default_factory=Spellings)
     _fresh: list[Trace] = field(default_factory=list)
     _index: Index = field(default_factory=Index)
     _where: dict[int, tuple[str, int]] = field(default_factory=dict)
@@ -97,11 +99,11 @@ class Learner:
         """Learn from what has come in since the last time."""
         for trace in self._fresh:
             self.observed.add(trace.steps)
+            self.spellings.add(trace.steps)
         meanings = self._meanings()
         known = self.habits()
-        touched: list[Group] = []
-        changed: set[str] = set()
-        fresh, self._fresh = self._fresh, []
+        touched, changed = self._spelled_anew(known)
+        fresh, self._fresh = list(map(self.spellings.as_said, self._fresh)), []
         for trace in fresh:
             for place, words in entities(trace.goal, trace.steps):
                 self.entities_of.setdefault(place, set()).add(words)
@@ -275,6 +277,42 @@ class Learner:
         for name, template, bound in self._index.parse(goal):
             found.append(Reading(name, self._where[id(template)][1], bound))
         return found
+
+    def _spelled_anew(self, known: ToolHabits) -> tuple[list[Group], set[str]]:
+        """Have all runs say things as their goals do, where that is now known to be the same.
+
+        Returns:
+            The loose groups that it changed, and the names of the families.
+        """
+        news, refuted = self.spellings.look()
+        if not news:
+            return [], set()
+        touched = [g for g in self.loose if self._respelt(g)]
+        changed: set[str] = set()
+        for name, family in list(self.families.items()):
+            before = [g.traces for g in family.groups]
+            if not any([self._respelt(g) for g in family.groups]):
+                continue
+            again, why = solve(family.groups, known, seconds=self.seconds)
+            if again is not None:
+                again.agreed, again.disagreed = family.agreed, family.disagreed
+                self.families[name] = again
+            elif refuted:
+                self._give_up(name, why)
+            else:
+                for group, traces in zip(family.groups, before, strict=True):
+                    group.traces = traces
+                continue
+            changed.add(name)
+        return touched, changed
+
+    def _respelt(self, group: Group) -> bool:
+        """Whether a run of a group now says something otherwise."""
+        traces = list(map(self.spellings.as_said, group.traces))
+        if all(a is b for a, b in zip(traces, group.traces, strict=True)):
+            return False
+        group.traces = traces
+        return True
 
     # --- one trace -----------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from llmos.evolution.hints import Hint, Naming
 from llmos.evolution.ir import program_from, program_json
 from llmos.evolution.learner import Learner
 from llmos.evolution.prove import Proof
+from llmos.evolution.spelling import Spellings
 from llmos.evolution.templates import plain
 from llmos.values import Json, Trace
 
@@ -55,6 +56,7 @@ def rest_json(learner: Learner) -> dict[str, Json]:
         "phrases": dict(learner.phrases),
         "entities": {place: sorted(words) for place, words in learner.entities_of.items()},
         "observed": learner.observed.as_json(),
+        "spellings": learner.spellings.as_json(),
         "loose": [group_json(g) for g in learner.loose],
         "retired": sorted(learner.retired),
         "merged": dict(learner.merged),
@@ -85,6 +87,8 @@ def learner_from(
     learner.phrases = dict(rest["phrases"])
     learner.entities_of = {place: set(words) for place, words in rest["entities"].items()}
     learner.observed = Observed.from_json(rest["observed"])
+    learner.spellings = Spellings.from_json(rest.get("spellings", {}))
+    traces = {i: learner.spellings.as_said(t) for i, t in traces.items()}
     learner.loose = [group_from(g, traces) for g in rest["loose"]]
     learner.retired = set(rest["retired"])
     learner.merged = dict(rest["merged"])
