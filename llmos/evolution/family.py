@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from llmos.evolution.akin import calls
+from llmos.evolution.coherent import coherent
 from llmos.evolution.columns import ToolHabits
 from llmos.evolution.example import Example, NoProgram, distinct
-from llmos.evolution.group import Group, kind_of_call
+from llmos.evolution.group import Group
 from llmos.evolution.ir import (
     Call,
     Const,
@@ -30,9 +30,6 @@ from llmos.evolution.roles import Around, around, correspond
 from llmos.evolution.synthesize import chooses_row, synthesize
 from llmos.evolution.templates import SlotSpec, Template, plain
 from llmos.values import Json, Trace
-
-_DOUBTED, _DOUBTED_EACH = 5, 12
-"""Runs of one wording of which one may be left out, and up to which each is tried."""
 
 _SHOWN = 5
 """Runs that show what a program is for, so that it is known again in other words."""
@@ -291,7 +288,7 @@ def grow(
         family, why = solve(groups, known, seconds=seconds)
         if family is not None:
             return family, ""
-    for group in _coherent(seed):
+    for group in coherent(seed, known, seconds=seconds):
         family, _ = solve([group], known, seconds=seconds)
         if family is not None and not _belied(family, seed):
             return family, ""
@@ -304,11 +301,10 @@ def _belied(family: Family, whole: Group) -> bool:
     The rest may be explained by less than was asked for: without a condition that only it met.
     """
     kept = {id(t) for t in family.traces}
-    return any(
-        _contradicts(family, trace)
-        for trace in whole.traces
-        if id(trace) not in kept and trace.verdict.evidence
-    )
+    left_out = [t for t in whole.traces if id(t) not in kept and t.verdict.evidence]
+    if left_out and not whole.only(left_out).outcomes <= whole.only(family.traces).outcomes:
+        return True
+    return any(_contradicts(family, trace) for trace in left_out)
 
 
 def _contradicts(family: Family, trace: Trace) -> bool:
@@ -323,48 +319,6 @@ def _contradicts(family: Family, trace: Trace) -> bool:
     except Stop:
         return False
     return writes(made) != [(s.tool, dict(s.arguments)) for s in trace.steps if s.effect.writes]
-
-
-def _coherent(group: Group) -> Iterator[Group]:
-    """The group with runs left out that may be wrong, though nobody said so.
-
-    First those that looked at other things than most, then those that looked in another way, then
-    each of them by itself.
-    """
-    n = len(group.traces)
-    if n < _DOUBTED:
-        return
-    for plan_of in (_plan, _finer_plan):
-        plans = [plan_of(t) for t in group.traces]
-        usual = Counter(plans).most_common(1)[0][0]
-        alike = [t for t, plan in zip(group.traces, plans, strict=True) if plan == usual]
-        if _DOUBTED - 1 <= len(alike) < n:
-            yield group.only(alike)
-    if n <= _DOUBTED_EACH:
-        for k in range(n):
-            yield group.only([t for i, t in enumerate(group.traces) if i != k])
-
-
-def _plan(trace: Trace) -> object:
-    """What a run looked at."""
-    return frozenset(kind_of_call(s) for s in trace.steps if not s.effect.writes)
-
-
-def _finer_plan(trace: Trace) -> object:
-    """What a run looked at in what order, and which of it the goal had said.
-
-    One looks for a name, another for the address that it looked up first.
-    """
-    goal = plain(trace.goal).lower()
-    calls = [
-        (
-            step.tool,
-            tuple(sorted((name, str(v).lower() in goal) for name, v in step.arguments.items())),
-        )
-        for step in trace.steps
-        if not step.effect.writes
-    ]
-    return tuple(call for k, call in enumerate(calls) if k == 0 or call != calls[k - 1])
 
 
 def _named(groups: Sequence[Group]) -> list[dict[str, str]] | None:

@@ -38,7 +38,7 @@ from llmos.evolution.ir import (
     size,
 )
 from llmos.evolution.leaves import Explainer
-from llmos.evolution.pool import Pool
+from llmos.evolution.pool import Pool, same
 from llmos.evolution.rows import Rows
 from llmos.evolution.tidy import tidy
 from llmos.values import Json, Step
@@ -60,6 +60,7 @@ class Unexplained(NoProgram):
         place: Which value: ``tool.argument``, or ``answer``.
         pool: What can be said there.
         targets: The value in each trace of the pool.
+        asked: Of a value that is asked for in a read: the numbers of these traces.
     """
 
     def __init__(self, what: str, pool: Pool, targets: Sequence[Json]) -> None:
@@ -68,6 +69,7 @@ class Unexplained(NoProgram):
         self.place = what.partition(" ")[2]
         self.pool = pool
         self.targets = tuple(targets)
+        self.asked: Sequence[int] = ()
 
 
 @dataclass
@@ -132,7 +134,11 @@ class _Search:
         firsts = [place.column.cells[i].first for i in here]
         explainer = self._explainer(here)
         tool = self._tool(explainer, firsts)
-        arguments = self._arguments(explainer, firsts, place.id)
+        try:
+            arguments = self._arguments(explainer, firsts, place.id)
+        except Unexplained as e:
+            e.asked = here
+            raise
         paging, cap, content = self._paging(place)
         self.nodes.append(Read(place.id, tool, arguments, guard, paging, cap, content))
         self._saw(place, here)
@@ -187,6 +193,20 @@ class _Search:
         """What was proposed for such a place and fits every trace."""
         own = {e: None for place, e in self.known.hints if place == it.place}
         return tuple(sorted((e for e in own if it.pool.fits(e, it.targets)), key=size))
+
+    def most_alike(self, it: Unexplained) -> list[int]:
+        """The most traces for which one expression gives the value that they asked for.
+
+        Traces that did not come by there are among them.
+        """
+        best: list[int] = []
+        for i, target in zip(it.asked, it.targets, strict=True):
+            self._check_time()
+            for expr in self._explainer([i]).explain([target]):
+                asked = enumerate(zip(it.asked, it.targets, strict=True))
+                fits = [j for k, (j, t) in asked if same(it.pool.at(expr, k), t)]
+                best = max(best, fits, key=len)
+        return sorted({*range(len(self.examples))} - {*it.asked} | {*best})
 
     # --- writes --------------------------------------------------------------------------------
 
@@ -483,6 +503,32 @@ def synthesize(examples: Sequence[Example], known: ToolHabits, *, seconds: float
         NoProgram: What cannot be explained.
     """
     return _Search(examples, known, time.monotonic() + seconds).run()
+
+
+def asked_alike(
+    examples: Sequence[Example], known: ToolHabits, *, seconds: float = 10.0
+) -> list[int]:
+    """The most traces that agree on a value of a read that no expression gives in all of them.
+
+    Args:
+        examples: Traces without a program.
+        known: How tools cut off their results.
+        seconds: After so long the search gives up.
+
+    Returns:
+        Their numbers; none where it is something else that is not explained.
+    """
+    search = _Search(examples, known, time.monotonic() + seconds)
+    try:
+        search.run()
+    except Unexplained as e:
+        try:
+            return search.most_alike(e) if e.asked else []
+        except OutOfTime:
+            return []
+    except NoProgram:
+        pass
+    return []
 
 
 def _simplest(shape: Shape) -> list[Expr]:
