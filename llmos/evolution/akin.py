@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 
-from llmos.evolution.group import Group, kind_of_call
+from llmos.evolution.group import Group
 from llmos.evolution.templates import Template
 from llmos.evolution.words import COMMON
 
@@ -19,7 +18,7 @@ Of longer ones more must be in common than not.
 
 def akin(a: Group, b: Group) -> bool:
     """Whether two wordings may ask for the same: kinds of calls and words in common."""
-    one, two = set(calls(a)), set(calls(b))
+    one, two = a.calls, b.calls
     # A condition that held for one and not for the other makes them go apart on the way.
     part = one <= two or two <= one or a.conditional
     if not one & two or not (part or len(one & two) * 2 >= len(one | two)):
@@ -58,8 +57,3 @@ def _fixed(template: Template) -> frozenset[str]:
 def _stems(text: str) -> frozenset[str]:
     words = re.findall(r"\w+", text.lower())
     return frozenset(w.removesuffix("s") for w in words if w not in COMMON)
-
-
-def calls(group: Group) -> Iterator[tuple[bool, object]]:
-    """The kinds of calls that the traces of a group make."""
-    return (kind_of_call(step) for trace in group.traces for step in trace.steps)

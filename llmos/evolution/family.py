@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from llmos.evolution.akin import calls
 from llmos.evolution.coherent import coherent
 from llmos.evolution.columns import ToolHabits
 from llmos.evolution.example import Example, NoProgram, distinct
@@ -130,8 +129,7 @@ class Family:
         names = _fitting(self.slots, group, self._near)
         if names is None or len(self.examples) < _SHOWN:
             return False
-        made = set(calls(group))
-        if any(made != set(calls(g)) for g in self.groups):
+        if any(group.calls != g.calls for g in self.groups):
             return False
         varied = {n for n, s in self.slots.items() if len(s.seen) > 1}
         straight = not self.program.guards and all(

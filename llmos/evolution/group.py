@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 
 from llmos.evolution.align import Masked, Span, Wording, mask
 from llmos.evolution.example import Example
@@ -46,6 +47,24 @@ def _is_name(text: str) -> bool:
     return len(words) <= _SHORT and not any(w.strip("'") in COMMON for w in words)
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What some traces have done; worked out once, for groups are compared with many others."""
+
+    traces: tuple[Trace, ...]
+    calls: frozenset[tuple[bool, object]]
+    outcomes: frozenset[frozenset[str]]
+
+    @classmethod
+    def by(cls, traces: Sequence[Trace]) -> _Made:
+        outcomes = (frozenset(s.tool for s in t.steps if s.effect.writes) for t in traces)
+        calls = (kind_of_call(step) for trace in traces for step in trace.steps)
+        return cls(tuple(traces), frozenset(calls), frozenset(outcomes))
+
+    def of(self, traces: Sequence[Trace]) -> bool:
+        return len(traces) == len(self.traces) and all(map(is_, traces, self.traces))
+
+
 @dataclass
 class Group:
     """The traces of one wording."""
@@ -58,6 +77,7 @@ class Group:
     """Why there is no program for it."""
     _template: Template | None = None
     _roles: tuple[Template, dict[str, str]] | None = None
+    _made: _Made | None = None
 
     @classmethod
     def of(cls, trace: Trace, phrases: Mapping[str, str] = _NOTHING) -> Group:
@@ -89,12 +109,22 @@ class Group:
     @property
     def changes(self) -> set[str]:
         """Tools by which its runs have changed something."""
-        return set().union(*self.outcomes)
+        return set[str]().union(*self.outcomes)
 
     @property
-    def outcomes(self) -> set[frozenset[str]]:
+    def outcomes(self) -> frozenset[frozenset[str]]:
         """The sets of tools by which single runs have changed something."""
-        return {frozenset(s.tool for s in t.steps if s.effect.writes) for t in self.traces}
+        return self._of_traces().outcomes
+
+    @property
+    def calls(self) -> frozenset[tuple[bool, object]]:
+        """The kinds of calls that its runs make."""
+        return self._of_traces().calls
+
+    def _of_traces(self) -> _Made:
+        if self._made is None or not self._made.of(self.traces):
+            self._made = _Made.by(self.traces)
+        return self._made
 
     @property
     def template(self) -> Template:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from llmos.values import Json
@@ -54,14 +55,14 @@ class Row:
 
 
 class Call:
-    """A runtime function applied to expressions. Immutable; its hash is computed once.
+    """A runtime function applied to expressions. Immutable; hash and parts are found out once.
 
     Attributes:
         of_row: It looks at the row of a loop.
     """
 
     __match_args__ = ("function", "arguments")
-    __slots__ = ("_hash", "arguments", "function", "of_row")
+    __slots__ = ("_hash", "_parts", "arguments", "function", "of_row")
 
     def __init__(self, function: str, arguments: tuple[Expr, ...]) -> None:
         self.function = function
@@ -71,6 +72,7 @@ class Call:
             if type(argument) is Row or (type(argument) is Call and argument.of_row):
                 self.of_row = True
         self._hash = hash((function, arguments))
+        self._parts: tuple[Expr, ...] = ()
 
     def __hash__(self) -> int:
         return self._hash
@@ -84,6 +86,14 @@ class Call:
             and self.function == other.function
             and self.arguments == other.arguments
         )
+
+    @property
+    def parts(self) -> tuple[Expr, ...]:
+        """Itself and everything that it is made of."""
+        if not self._parts:
+            inner = chain.from_iterable(map(parts, self.arguments))
+            self._parts = (self, *inner)
+        return self._parts
 
     def __repr__(self) -> str:
         return f"{self.function}({', '.join(map(repr, self.arguments))})"
@@ -142,12 +152,9 @@ def _argument_size(expr: Expr) -> float:
     return 0.4 if isinstance(expr, Const) else size(expr)
 
 
-def parts(expr: Expr) -> Iterator[Expr]:
+def parts(expr: Expr) -> tuple[Expr, ...]:
     """The expression and everything it is made of."""
-    yield expr
-    if isinstance(expr, Call):
-        for argument in expr.arguments:
-            yield from parts(argument)
+    return expr.parts if type(expr) is Call else (expr,)
 
 
 def is_call(expr: Expr, function: str) -> bool:

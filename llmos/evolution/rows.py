@@ -23,13 +23,6 @@ _MOST_VALUES = 6
 """Different values of a field up to which a constant one is taken for a kind, not for data."""
 _AFTERNOON = (0, 7, 8, 9, 12)
 
-_OPS: dict[str, Callable[[Any, Any], bool]] = {
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Atom:
@@ -141,12 +134,13 @@ class Rows:
             if (moments := _as(column, _moment)) is not None:
                 for operand in self._moments:
                     yield from self._ordered(name, moments, operand, _same)
-                for day in self.pool.days:
-                    yield from self._texts(name, column, [call("date_text", day)])
+                written = [call("date_text", day) for day in self.pool.days]
+                yield from self._texts(name, _where(column), written)
                 continue
             if all(isinstance(v, (str, bool)) for v in flat):
-                yield from self._constants(name, column, flat)
-                yield from self._texts(name, column, self.pool.operands)
+                where = _where(column)
+                yield from self._constants(name, where, flat)
+                yield from self._texts(name, where, self.pool.operands)
             if all(map(_is_number, flat)) and (numbers := _as(column, key)) is not None:
                 for operand in [*self.pool.slot_numbers, *self.pool.single_numbers]:
                     yield from self._ordered(name, numbers, operand, _number)
@@ -166,7 +160,7 @@ class Rows:
                     found.append(call("shift", Now(), sign, 1440))
         return found
 
-    def _constants(self, name: str, column: list[list[Any]], flat: list[Any]) -> Iterator[Atom]:
+    def _constants(self, name: str, where: _Where, flat: list[Any]) -> Iterator[Atom]:
         values = Counter(flat)
         # Few values of plain words are kinds; figures, ids and addresses are data.
         if (
@@ -175,26 +169,31 @@ class Rows:
             and not any(re.search(r"[\d@]", str(v)) for v in values)
         ):
             for value in values:
-                lowered = [_lower(value)] * len(column)
-                yield from self._equal(name, column, const(value), lowered)
+                yield from self._equal(name, where, const(value), [_lower(value)] * len(where))
 
-    def _texts(
-        self, name: str, column: list[list[Any]], operands: Sequence[Expr]
-    ) -> Iterator[Atom]:
+    def _texts(self, name: str, where: _Where, operands: Sequence[Expr]) -> Iterator[Atom]:
         for operand in operands:
             values = self.pool.values(operand)
             if values is None or not all(isinstance(v, str) for v in values):
                 continue
             lowered = [_lower(v) for v in values]
-            yield from self._equal(name, column, operand, lowered)
-            bits = self._bits(column, lowered, lambda v, w: isinstance(v, str) and w in v.lower())
-            if bits and all(len(w) > 2 for w in lowered):
+            yield from self._equal(name, where, operand, lowered)
+            if not all(len(w) > 2 for w in lowered):
+                continue
+            bits = 0
+            for texts, word in zip(where, lowered, strict=True):
+                for (text, is_text), rows in texts.items():
+                    if is_text and word in text:
+                        bits |= rows
+            if bits:
                 yield Atom(name, const("in"), operand, bits, 1.2 + size(operand))
 
     def _equal(
-        self, name: str, column: list[list[Any]], operand: Expr, lowered: list[str]
+        self, name: str, where: _Where, operand: Expr, lowered: Sequence[str]
     ) -> Iterator[Atom]:
-        bits = self._bits(column, lowered, lambda v, w: v is not None and _lower(v) == w)
+        bits = 0
+        for texts, word in zip(where, lowered, strict=True):
+            bits |= texts.get((word, True), 0) | texts.get((word, False), 0)
         if bits:
             yield Atom(name, const("=="), operand, bits, 1.0 + size(operand))
             if other := self.full & ~bits:
@@ -206,12 +205,10 @@ class Rows:
         values = self.pool.values(operand)
         if values is None:
             return
-        against = [convert(v) for v in values]
-        sides: dict[str, int] = {}
-        for op, holds in _OPS.items():
-            sides[op] = self._bits(column, against, holds)
-            if sides[op]:
-                yield Atom(name, const(op), operand, sides[op], 1.0 + size(operand))
+        sides = _sides(column, [convert(v) for v in values])
+        for op, bits in sides.items():
+            if bits:
+                yield Atom(name, const(op), operand, bits, 1.0 + size(operand))
         for polar in self.pool.polar:
             bits = 0
             for i in range(len(column)):
@@ -219,16 +216,40 @@ class Rows:
             if bits:
                 yield Atom(name, polar, operand, bits, 1.5 + size(operand))
 
-    def _bits(
-        self, column: list[list[Any]], against: Sequence[Any], holds: Callable[[Any, Any], bool]
-    ) -> int:
-        bits, at = 0, 0
-        for values, with_ in zip(column, against, strict=True):
-            for value in values:
-                if value is not None and holds(value, with_):
-                    bits |= 1 << at
-                at += 1
-        return bits
+
+_Where = list[dict[tuple[str, bool], int]]
+"""For each trace, the rows that hold a value, small, and whether it is a text."""
+
+
+def _where(column: list[list[Any]]) -> _Where:
+    found: _Where = []
+    bit = 1
+    for values in column:
+        texts: dict[tuple[str, bool], int] = {}
+        for value in values:
+            if value is not None:
+                key_ = (_lower(value), isinstance(value, str))
+                texts[key_] = texts.get(key_, 0) | bit
+            bit <<= 1
+        found.append(texts)
+    return found
+
+
+def _sides(column: list[list[Any]], against: Sequence[Any]) -> dict[str, int]:
+    """The rows whose value is less than that of their trace, greater, and so on."""
+    less = greater = equal = 0
+    bit = 1
+    for values, limit in zip(column, against, strict=True):
+        for value in values:
+            if value is not None:
+                if value < limit:
+                    less |= bit
+                elif value > limit:
+                    greater |= bit
+                elif value == limit:
+                    equal |= bit
+            bit <<= 1
+    return {"<": less, "<=": less | equal, ">": greater, ">=": greater | equal}
 
 
 def _pairs(atoms: Sequence[Atom], holds: Callable[[int], bool]) -> list[tuple[Atom, Atom]]:
