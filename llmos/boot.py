@@ -319,13 +319,14 @@ class LLMOS:
 
     def _need_compiler(self) -> Compiler:
         if self._compiler is None:
-            seconds = self._kernel.config.learn_seconds
+            config = self._kernel.config
             self._compiler = Compiler(
                 self._kernel.store,
                 self.traces,
                 self.user_id,
-                seconds=seconds,
-                error_budget=self._kernel.config.error_budget,
+                seconds=config.learn_seconds,
+                error_budget=config.error_budget,
+                leave_open=config.leave_open,
             )
         return self._compiler
 

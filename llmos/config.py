@@ -61,6 +61,8 @@ class LLMOSConfig:
     """The same where something is written outside this machine."""
     learn_seconds: float = 10.0
     """How long the search for one tool may take, in seconds."""
+    leave_open: bool = True
+    """Learned tools may leave a value to a model, which is asked for it and for nothing else."""
     answer_cache: bool = False
     """Give a recorded answer again even where nothing guards it, labelled with its date."""
 

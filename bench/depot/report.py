@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bench.depot.goals import FAMILIES
 from bench.workbench.metrics import FIGURES, Run, SeedResult, causes, grouped, share, warm
+from llmos.values import Mode
 
 HEAD = (
     "seed",
@@ -13,6 +14,8 @@ HEAD = (
     "zero-token",
     "correct at zero token %",
     "warm %",
+    "with one question %",
+    "of these wrong",
     "false hits",
     "false %",
     "harmful writes",
@@ -45,6 +48,7 @@ def _seeds(results: Sequence[SeedResult]) -> Iterator[tuple[object, ...]]:
             len(runs),
             share(FIGURES["zero"], runs).hits,
             *_correct(runs),
+            *_asked(runs),
             false.hits,
             _percent(false.value, 2),
             share(FIGURES["harmful"], runs).hits,
@@ -55,6 +59,13 @@ def _seeds(results: Sequence[SeedResult]) -> Iterator[tuple[object, ...]]:
 def _correct(runs: Sequence[Run]) -> tuple[str, str]:
     figure = FIGURES["correct"]
     return _percent(share(figure, runs).value), _percent(share(figure, warm(runs)).value)
+
+
+def _asked(runs: Sequence[Run]) -> tuple[str, int]:
+    """Goals that a tool did and a model was asked for one value: it answers what is right."""
+    found = [run for run in runs if run.mode == Mode.MIXED.value and not run.asked]
+    wrong = sum(not run.right for run in found)
+    return _percent(len(found) / max(1, len(runs))), wrong
 
 
 def _tested(phase: str, runs: Sequence[Run]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from llmos.evolution.tool import Reading
@@ -50,13 +51,19 @@ class Dispatcher:
         refused += tuple(f"tool {name}: {why}" for name, why in damaged.items())
         if situation.context_digest:
             tools = []
-        servable = next((r for r, why in tools if why is None), None)
+        servable = next((r for r, why in tools if why is None and not r.tool.holes), None)
+        asking = next((r for r, why in tools if why is None and r.tool.holes), None)
         followable = next((c for c, reasons in looked_at if not reasons), None)
         # A tool has more evidence than one trace, and knows what to do where the world is another.
         if servable is not None and forced in (None, Mode.CRYSTALLIZED):
             return _serve(servable, refused, None if forced else followable)
         if followable is not None and forced in (None, Mode.FOLLOWER):
             return _follow(followable, refused)
+        if asking is not None and forced in (None, Mode.MIXED):
+            return _ask(asking, refused)
+        if asking is not None:
+            left = f"it leaves {', '.join(asking.tool.holes)} to a model"
+            refused += (f"tool {asking.tool.name}: {left}",)
         if forced in (Mode.FOLLOWER, Mode.CRYSTALLIZED):
             return Decision(forced, 0.0, None, {}, _why_not(refused), refused)
         example = next((c for c, _ in looked_at if _shows(c.trace)), None)
@@ -75,6 +82,12 @@ def _follow(candidate: Candidate, refused: tuple[str, ...]) -> Decision:
         "every step is guarded"
     )
     return Decision(Mode.FOLLOWER, 1.0, trace.id, {}, reason, refused)
+
+
+def _ask(reading: Reading, refused: tuple[str, ...]) -> Decision:
+    decision = _serve(reading, refused, None)
+    asked = f"a model is asked for {', '.join(reading.tool.holes)} and nothing else"
+    return replace(decision, mode=Mode.MIXED, reason=f"{decision.reason}; {asked}")
 
 
 def _serve(reading: Reading, refused: tuple[str, ...], followable: Candidate | None) -> Decision:

@@ -60,7 +60,7 @@ async def foresee(task: Task) -> Foresight:
     plan: Plan | None = None
     stopped = ""
     try:
-        plan = await within_wall_clock(task.watchdog, ToolRun(task).foresee())
+        plan = await within_wall_clock(task.watchdog, ToolRun(task, free=True).foresee())
     except Stop as e:
         stopped = str(e)
     except (UserError, PermissionDenied) as e:

@@ -129,8 +129,7 @@ class GoalRun:
             forced=request.mode,
         )
         self._source = self._named(candidates)
-        if self._decision.mode is Mode.CRYSTALLIZED:
-            self._readings = self._chosen(readings, situation)
+        self._readings = self._chosen(readings, situation)
         self._decision = replace(self._decision, audit_rate=self._audit_rate())
         return self._decision, self._source
 
@@ -215,7 +214,9 @@ class GoalRun:
         """Carry out the decision. What goes wrong is told in the outcome."""
         async with self._ending():
             try:
-                mode, task = _MODES[self._decision.mode], self._task(emit)
+                # A tool that leaves a value open is mixed, and a tool all the same.
+                mode = crystallize if self._readings else _MODES[self._decision.mode]
+                task = self._task(emit)
                 if self._expected is not None and not self._expected.unknown:
                     return await instead(task, mode)
                 return await mode(task)
@@ -334,7 +335,9 @@ class GoalRun:
         return rate_of(self._kernel.config, self._kernel.registry, self._readings, self._source)
 
     def _chosen(self, readings: Sequence[Reading], situation: Situation) -> tuple[Reading, ...]:
-        """All readings that may be served, the one of the decision first."""
+        """All readings that may be served, the one of the decision first; none if it is no tool."""
+        if self._decision.source not in {r.tool.label for r in readings}:
+            return ()
         budget = self._kernel.config.error_budget
         usable = [r for r in readings if r.refusal(situation.tools, budget) is None]
         return tuple(sorted(usable, key=lambda r: r.tool.label != self._decision.source))

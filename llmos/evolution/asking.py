@@ -30,7 +30,7 @@ _SYSTEM = "You help to describe small programs. There are no tools here: answer 
 
 
 class NoAnswer(Exception):
-    """The model gave none, and is not asked again tonight; the message says why."""
+    """The model gave none, and is not asked again; the message says why."""
 
 
 class Model:
@@ -41,12 +41,21 @@ class Model:
         envelope: Pays.
         now: The clock, for the model.
         cwd: The working directory, for the model.
+        system: What it is told first.
     """
 
-    def __init__(self, processor: Processor, envelope: Envelope, now: datetime, cwd: Path) -> None:
+    def __init__(
+        self,
+        processor: Processor,
+        envelope: Envelope,
+        now: datetime,
+        cwd: Path,
+        *,
+        system: str = _SYSTEM,
+    ) -> None:
         self._processor = processor
         self._envelope = envelope
-        self._context = Context(now, cwd, _SYSTEM)
+        self._context = Context(now, cwd, system)
         self._allowed_usd = 0.0
         self.usage = Usage()
         self.by = processor.name

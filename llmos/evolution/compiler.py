@@ -104,6 +104,7 @@ class Compiler:
         seconds: Search time for one family of traces.
         author: Who is said to have made the tools.
         error_budget: Share of wrong free runs up to which new tools come into use.
+        leave_open: Whether a tool may leave a value to a model.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Compiler:
         seconds: float = 10.0,
         author: str = "user-cron",
         error_budget: float = 0.01,
+        leave_open: bool = True,
     ) -> None:
         self._store = store
         self._traces = traces
@@ -123,6 +125,7 @@ class Compiler:
         self._seconds = seconds
         self._author = author
         self._error_budget = error_budget
+        self._leave_open = leave_open
         self._learner: Learner | None = None
         self._outdated: set[str] = set()
         """Families that were learnt under another format."""
@@ -204,7 +207,7 @@ class Compiler:
     def _taken(self, learner: Learner) -> set[str]:
         """Names of tools that are not the learner's."""
         tools = self._volume.list_artifacts(ArtifactType.TOOL, limit=100_000)
-        own = learner.families.keys() | self._outdated
+        own = learner.tools.keys() | self._outdated
         return {a.name for a in tools if a.name not in own}
 
     def _stored(self) -> tuple[int, Mapping[str, Json] | None]:
@@ -219,7 +222,7 @@ class Compiler:
         if self._learner is not None and self._at == since:
             return self._learner
         if rest is None:
-            return Learner(self._seconds)
+            return Learner(self._seconds, leave_open=self._leave_open)
         self._digests = dict(rest["families"])
         # By digest: a person may have made another version the current one.
         families = {}
@@ -232,7 +235,9 @@ class Compiler:
         wanted = trace_ids(rest, *families.values())
         stored = self._traces.by_ids(wanted)
         traces = {i: as_learnt(t) for i, t in stored.items()}
-        return learner_from(rest, families, traces, seconds=self._seconds)
+        learner = learner_from(rest, families, traces, seconds=self._seconds)
+        learner.leave_open = self._leave_open
+        return learner
 
     def _take(self, learner: Learner, ids: Iterable[str]) -> int:
         stored = self._traces.by_ids(ids)
@@ -262,7 +267,7 @@ class Compiler:
     ) -> LearnReport:
         contents: Mapping[str, tuple[dict[str, Json], list[str]]] = {
             name: content_of(learner, name)
-            for name in sorted(learner.changed & learner.families.keys())
+            for name in sorted(learner.changed & learner.tools.keys())
         }
         digests = dict(self._digests)
         created: list[str] = []
@@ -318,16 +323,16 @@ class Compiler:
                     self._volume.archive(
                         ArtifactType.TOOL, name, author=self._author, why=why, tx=tx
                     )
-            for name in sorted(self._outdated - learner.families.keys()):
+            for name in sorted(self._outdated - learner.tools.keys()):
                 old = self._volume.find(ArtifactType.TOOL, name, tx=tx)
                 if old is not None and not old.status.out_of_use:
                     why = "learnt anew, its runs make another tool"
                     self._volume.archive(
                         ArtifactType.TOOL, name, author=self._author, why=why, tx=tx
                     )
-            waiting = [n for n in self._held if n in learner.families and n not in holding.held]
+            waiting = [n for n in self._held if n in learner.tools and n not in holding.held]
             self._hold(tx, holding, waiting, digests)
-            families = {n: digests[n] for n in sorted(learner.families)}
+            families = {n: digests[n] for n in sorted(learner.tools)}
             kept = {"format": FORMAT, "seq": upto, "families": families, **rest_json(learner)}
             self._keep(tx, kept | {"held": holding.held})
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from llmos.evolution.emit import allowed_tools, emit, function_name, parameter_names
 from llmos.evolution.family import Family
 from llmos.evolution.hints import Naming, resting_on
+from llmos.evolution.holes import ASK
 from llmos.evolution.learner import Learner
 from llmos.evolution.optimize import optimized
 from llmos.evolution.prove import Proof
@@ -23,14 +24,14 @@ def content_of(learner: Learner, name: str) -> tuple[dict[str, Json], list[str]]
         learner: What is known.
         name: The family.
     """
-    family, proof = learner.families[name], learner.proofs[name]
+    family, proof = learner.tools[name], learner.proofs[name]
     naming = learner.named.get(name, Naming())
     function = function_name(name)
     labels = naming.usable(family.slots)
     slots = [labels.get(slot, slot) for slot in family.slots]
     traces = family.traces
     served = optimized(family.program, family.examples, proof)
-    tools = sorted(allowed_tools(served.program))
+    tools = sorted(allowed_tools(served.program) - {ASK})
     digests = {t: d for trace in traces for t, d in trace.tools.items() if t in tools}
     content = {
         **family_json(family, proof),
@@ -76,9 +77,10 @@ def _effects(traces: Iterable[Trace]) -> dict[str, Json]:
 
 def _docstring(family: Family, proof: Proof, labels: Mapping[str, str]) -> str:
     wordings = "\n".join(f"    {template.renamed(labels)}" for template in family.templates)
+    left = "".join(f"\n\nLeft to a model: {h.place}." for h in family.holes)
     branches = len([way for way in proof.ways if way]) or 1
     return (
         f"Learnt from {proof.runs} runs.\n\nGoals:\n{wordings}\n\n"
         f"Proof: reproduces all {proof.runs} runs, in {branches} set(s) of writes; said "
-        f"{proof.agreed} later runs before seeing them, and was wrong of {proof.disagreed}."
+        f"{proof.agreed} later runs before seeing them, and was wrong of {proof.disagreed}.{left}"
     )

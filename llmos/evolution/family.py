@@ -10,6 +10,7 @@ from llmos.evolution.coherent import coherent
 from llmos.evolution.columns import ToolHabits
 from llmos.evolution.example import Example, NoProgram, distinct
 from llmos.evolution.group import Group
+from llmos.evolution.holes import Hole
 from llmos.evolution.ir import (
     Call,
     Const,
@@ -48,6 +49,8 @@ class Family:
     """For each example, the number of its group."""
     said: dict[str, set[str]] = field(default_factory=dict)
     """What its own runs said at each slot."""
+    holes: tuple[Hole, ...] = ()
+    """Values that a model fills in."""
     agreed: int = 0
     """Later runs that did what the program had said of them."""
     disagreed: int = 0
@@ -59,7 +62,7 @@ class Family:
         """Bring templates and examples up to what the groups hold."""
         self.templates, self.examples, self.of = [], [], []
         for k, (group, names) in enumerate(zip(self.groups, self.names, strict=True)):
-            template, examples = group.named(names, k)
+            template, examples = group.named(names, k, self.holes)
             self.templates.append(template)
             self.examples += examples
             self.of += [k] * len(examples)
@@ -165,7 +168,7 @@ class Family:
             return None
         program = self.program
         try:
-            for example in group.named(names, len(self.groups))[1]:
+            for example in group.named(names, len(self.groups), self.holes)[1]:
                 program = narrow(program, example, known)
                 check_reproduces(program, example)
         except (Anew, Stop):
@@ -355,12 +358,23 @@ def _mark_alike(groups: Sequence[Group], marked: Sequence[Group]) -> None:
 
 
 def solve(
-    groups: Sequence[Group], known: ToolHabits, *, seconds: float
+    groups: Sequence[Group],
+    known: ToolHabits,
+    *,
+    seconds: float,
+    holes: tuple[Hole, ...] = (),
 ) -> tuple[Family | None, str]:
-    """One program for all the traces of some groups, or None and why there is none."""
+    """One program for all the traces of some groups, or None and why there is none.
+
+    Args:
+        groups: The wordings.
+        known: How tools cut off their results.
+        seconds: After so long the search gives up.
+        holes: Values that are left to a model.
+    """
     before = [g.wording for g in groups]
     _mark_alike(groups, groups)
-    family, why = _solved(groups, known, seconds=seconds)
+    family, why = _solved(groups, known, seconds=seconds, holes=holes)
     if family is None:
         for group, wording in zip(groups, before, strict=True):
             group.unmark(wording)
@@ -368,7 +382,7 @@ def solve(
 
 
 def _solved(
-    groups: Sequence[Group], known: ToolHabits, *, seconds: float
+    groups: Sequence[Group], known: ToolHabits, *, seconds: float, holes: tuple[Hole, ...]
 ) -> tuple[Family | None, str]:
     names = _named(groups)
     if names is None:
@@ -376,7 +390,7 @@ def _solved(
     if _at_odds(groups):
         return None, "the wordings change things by other tools"
     numbered = enumerate(zip(groups, names, strict=True))
-    examples = distinct(e for k, (g, n) in numbered for e in g.named(n, k)[1])
+    examples = distinct(e for k, (g, n) in numbered for e in g.named(n, k, holes)[1])
     if len(examples) < MINIMUM:
         return None, f"only {len(examples)} good runs, {MINIMUM} are needed"
     try:
@@ -385,7 +399,7 @@ def _solved(
             check_reproduces(program, example)
     except (NoProgram, Stop) as e:
         return None, str(e)
-    return Family(program, list(groups), names), ""
+    return Family(program, list(groups), names, holes=holes), ""
 
 
 def _at_odds(groups: Sequence[Group]) -> bool:

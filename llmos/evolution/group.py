@@ -9,6 +9,7 @@ from operator import is_
 
 from llmos.evolution.align import Masked, Span, Wording, mask
 from llmos.evolution.example import Example
+from llmos.evolution.holes import Hole, filled
 from llmos.evolution.roles import roles
 from llmos.evolution.slots import FREE
 from llmos.evolution.templates import Template, plain
@@ -275,8 +276,13 @@ class Group:
             self._roles = template, own
         return self._roles[1]
 
-    def named(self, names: Mapping[str, str], number: int) -> tuple[Template, list[Example]]:
-        """Template and examples with the slots named otherwise, as wording ``number``."""
+    def named(
+        self, names: Mapping[str, str], number: int, holes: Sequence[Hole] = ()
+    ) -> tuple[Template, list[Example]]:
+        """Template and examples with the slots named otherwise, as wording ``number``.
+
+        Where there are holes, the runs are as if they had asked a model for what stands there.
+        """
         template = self.template.renamed(names)
         polar = {s.name: " ".join(sorted(s.seen)) for s in template.slots if s.kind == "polar"}
         text = template.told(polar).lower()
@@ -287,7 +293,7 @@ class Group:
             Example(
                 {names[k]: v for k, v in bound.items()},
                 trace.now.replace(tzinfo=None),
-                trace.steps,
+                filled(trace.steps, holes),
                 trace.output,
                 conditional,
                 {s.name: s.kind for s in template.slots},

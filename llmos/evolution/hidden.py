@@ -12,6 +12,7 @@ from random import Random
 from llmos.evolution import cues, guards
 from llmos.evolution.evaluate import Abstain, Env, evaluate
 from llmos.evolution.example import Example, NoProgram
+from llmos.evolution.holes import asks
 from llmos.evolution.ir import (
     Call,
     Candidates,
@@ -242,8 +243,10 @@ def _is_in_all(value: Json, texts: Iterable[str]) -> bool:
 
 
 def _used(program: Program) -> set[str]:
-    """Steps whose observation some candidate looks at."""
-    return {n for several in every_candidate(program) for n in nodes_of(*several)}
+    """Steps whose observation some candidate looks at, or a model that is asked for a value."""
+    looked = {n for several in every_candidate(program) for n in nodes_of(*several)}
+    last = max((program.nodes.index(read) for read in asks(program)), default=0)
+    return looked | {n.id for n in program.nodes[:last] if isinstance(n, Read)}
 
 
 def _tells(condition: Expr, truth: Sequence[bool]) -> bool:

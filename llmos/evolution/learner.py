@@ -14,6 +14,7 @@ from llmos.evolution.family import Family, grow, solve
 from llmos.evolution.group import Group
 from llmos.evolution.hidden import is_one_sided
 from llmos.evolution.hints import Hint, Naming, resting_on
+from llmos.evolution.left_open import LeftOpen
 from llmos.evolution.meanings import Meanings, meanings_of
 from llmos.evolution.plan import Stop
 from llmos.evolution.prove import MINIMUM, OTHERS, UNANIMOUS, Proof, prove
@@ -52,6 +53,8 @@ class Learner:
     """
 
     seconds: float = 10.0
+    leave_open: bool = True
+    """Whether a tool may leave a value to a model."""
     families: dict[str, Family] = field(default_factory=dict)
     proofs: dict[str, Proof] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
@@ -72,6 +75,8 @@ class Learner:
     """What goals said of each argument."""
     observed: Observed = field(default_factory=Observed)
     spellings: Spellings = field(default_factory=Spellings)
+    left_open: LeftOpen = field(default_factory=LeftOpen)
+    """Families that leave a value to a model; their runs are still among the loose ones."""
     _fresh: list[Trace] = field(default_factory=list)
     _index: Index = field(default_factory=Index)
     _where: dict[int, tuple[str, int]] = field(default_factory=dict)
@@ -135,6 +140,7 @@ class Learner:
         self._note_tried()
         for name in self.changed & self.families.keys():
             self._prove(name)
+        self._leave_open(known)
         self.reindex()
 
     def knows(self, trace_id: str) -> bool:
@@ -168,12 +174,13 @@ class Learner:
         for name in self._tell(()):
             self.changed.add(name)
             self._prove(name)
+        self._leave_open(known)
         self.reindex()
 
     def refute(self, name: str) -> None:
         """Count a run of a family's tool that somebody said was wrong: its trust starts over."""
         name = self.merged.get(name, name)
-        family = self.families.get(name)
+        family = self.tools.get(name)
         if family is not None:
             family.disagreed += 1
             family.agreed = 0
@@ -219,7 +226,12 @@ class Learner:
     @property
     def used_names(self) -> set[str]:
         """Names that no other family can have."""
-        return {*self.families, *self.retired, *self.merged, *self.taken}
+        return {*self.tools, *self.retired, *self.merged, *self.taken}
+
+    @property
+    def tools(self) -> dict[str, Family]:
+        """All families: those that need no model, and those that leave it a value."""
+        return {**self.families, **self.left_open.families}
 
     def look_again(self, group: Group) -> set[str]:
         """Explain a group without a program anew; the families that this changed or made."""
@@ -249,7 +261,7 @@ class Learner:
 
     def _prove(self, name: str) -> None:
         """Look at a family's evidence; without a proof it is given up."""
-        family = self.families[name]
+        family = self.tools[name]
         family.refresh()
         try:
             self.proofs[name] = prove(
@@ -264,12 +276,30 @@ class Learner:
             self._give_up(name, str(e))
 
     def _give_up(self, name: str, why: str) -> None:
-        groups = self.families.pop(name).groups
         self.proofs.pop(name, None)
         self.retired.add(name)
+        if self.left_open.families.pop(name, None) is not None:
+            return
+        groups = self.families.pop(name).groups
         for group in groups:
             group.why = why
         self.loose += groups
+
+    def _leave_open(self, known: ToolHabits) -> None:
+        """Make tools of what has no program, where a model need only be asked for a value."""
+        changed, gone = self.left_open.update(
+            self.loose if self.leave_open else (),
+            known,
+            self.proofs,
+            self._new_name,
+            seconds=self.seconds,
+        )
+        for name in gone:
+            self.proofs.pop(name, None)
+        self.retired |= gone
+        self.changed |= changed
+        for name in self.changed & self.left_open.families.keys():
+            self._prove(name)
 
     def parse(self, goal: str) -> list[Reading]:
         """All readings of a goal."""
@@ -473,7 +503,12 @@ class Learner:
         )
 
     def _new_name(self, family: Family) -> str:
-        """A name made of the words that the wordings have in common."""
+        """A name made of the words that the wordings have in common.
+
+        What left something open, and no longer has to, keeps its name.
+        """
+        if name := self.left_open.replaced_by(family):
+            return name
         told = re.findall(r"[a-z0-9]+", str(family.templates[0]).lower())
         slots = set(family.slots)
         words = [w for w in told if w not in slots and w not in _FILLERS][:5] or ["job"]

@@ -18,7 +18,8 @@ def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) 
         user_id: Whose run it was.
     """
     volume = Volume(store, "user", user_id)
-    served = result.side_exit is None and result.mode is Mode.CRYSTALLIZED
+    mode = Mode.MIXED if tool.holes else Mode.CRYSTALLIZED
+    served = result.side_exit is None and result.mode is mode
     saved_usd = tool.mean_cost_usd - result.cost_usd
     outcome = Outcome.SERVED if served else Outcome.SIDE_EXIT
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from llmos.evolution.example import Example, distinct
+from llmos.evolution.holes import asks
 from llmos.evolution.ir import Expr, Loop, Program, Read, slots_of, tables_of
 from llmos.evolution.lexer import SENSES
 from llmos.evolution.plan import Request, rehearse
@@ -200,6 +201,8 @@ def prove(
     for example in examples:
         for name, value in example.slots.items():
             seen.setdefault(name, Counter())[value] += 1
+    if asks(program):
+        used |= seen.keys()  # who fills in a value is told the whole goal
     idle = [n for n, counts in seen.items() if len(counts) > 1 and n not in used]
     # A candidate is kept only where it was right on every trace, so here the simplest speaks for
     # all of them.

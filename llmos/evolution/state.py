@@ -10,6 +10,7 @@ from llmos.evolution.columns import Observed
 from llmos.evolution.family import Family
 from llmos.evolution.group import Group
 from llmos.evolution.hints import Hint, Naming
+from llmos.evolution.holes import Hole
 from llmos.evolution.ir import program_from, program_json
 from llmos.evolution.learner import Learner
 from llmos.evolution.prove import Proof
@@ -26,6 +27,7 @@ def family_json(family: Family, proof: Proof) -> dict[str, Json]:
         "proof": proof.as_json(),
         "groups": [group_json(g) for g in family.groups],
         "names": [dict(n) for n in family.names],
+        **({"holes": [h.as_json() for h in family.holes]} if family.holes else {}),
     }
 
 
@@ -44,6 +46,7 @@ def family_from(data: Mapping[str, Any], traces: Mapping[str, Trace]) -> tuple[F
         program_from(data["program"]),
         [group_from(g, traces) for g in data["groups"]],
         [dict(n) for n in data["names"]],
+        holes=tuple(map(Hole.from_json, data.get("holes", ()))),
         agreed=proof.agreed,
         disagreed=proof.disagreed,
     )
@@ -100,7 +103,9 @@ def learner_from(
     learner.named = {n: Naming(by, labels) for n, (by, labels) in rest.get("named", {}).items()}
     learner.asked = dict(rest.get("asked", {}))
     for name, data in families.items():
-        learner.families[name], learner.proofs[name] = family_from(data, traces)
+        family, learner.proofs[name] = family_from(data, traces)
+        kept = learner.left_open.families if family.holes else learner.families
+        kept[name] = family
     learner.reindex()
     return learner
 

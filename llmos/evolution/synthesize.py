@@ -14,6 +14,7 @@ from llmos.evolution.columns import Column, ToolHabits, align_columns, blocks, s
 from llmos.evolution.evaluate import Env
 from llmos.evolution.example import Example, NoProgram, OutOfTime
 from llmos.evolution.guards import Said
+from llmos.evolution.holes import ASK
 from llmos.evolution.ir import (
     Arguments,
     Candidates,
@@ -32,6 +33,7 @@ from llmos.evolution.ir import (
     Slot,
     Write,
     call,
+    const,
     every_candidate,
     is_call,
     parts,
@@ -51,6 +53,8 @@ _SEVERAL = 4
 
 
 ANSWER = "the answer"
+
+_ASKED = (const(ASK),)
 
 
 class Unexplained(NoProgram):
@@ -100,6 +104,8 @@ class _Search:
     _pools: dict[tuple[int, ...], Pool] = field(default_factory=dict)
     _rows: dict[int, list[Rows]] = field(default_factory=dict)
     labels: dict[Expr, str] = field(default_factory=dict)
+    holes: dict[str, Seen] = field(default_factory=dict)
+    """Places of writes that a model was asked about, and what it said."""
     told: dict[str, tuple[Pool, Sequence[Said], Sequence[bool]]] = field(default_factory=dict)
     """For each guard what could be said there, and which of the traces it let through."""
 
@@ -134,17 +140,26 @@ class _Search:
         firsts = [place.column.cells[i].first for i in here]
         explainer = self._explainer(here)
         tool = self._tool(explainer, firsts)
-        try:
-            arguments = self._arguments(explainer, firsts, place.id)
-        except Unexplained as e:
-            e.asked = here
-            raise
+        if tool == _ASKED:
+            arguments: Arguments = {p: (const(k),) for p, k in firsts[0].arguments.items()}
+            self.holes.update(dict.fromkeys(arguments, Seen(place.id)))
+        else:
+            arguments = self._asked_for(explainer, firsts, place, here)
         paging, cap, content = self._paging(place)
         self.nodes.append(Read(place.id, tool, arguments, guard, paging, cap, content))
         self._saw(place, here)
         for values in arguments.values():
             if isinstance(values[0], Const) and isinstance(values[0].value, str):
                 self.labels[Seen(place.id)] = values[0].value
+
+    def _asked_for(
+        self, explainer: Explainer, firsts: Sequence[Step], place: _Place, here: Sequence[int]
+    ) -> Arguments:
+        try:
+            return self._arguments(explainer, firsts, place.id)
+        except Unexplained as e:
+            e.asked = here
+            raise
 
     def _paging(self, place: _Place) -> tuple[Paging | None, int, bool]:
         """How the read goes on, its cap, and whether traces were content with one full page."""
@@ -176,6 +191,9 @@ class _Search:
         # Row by row: an id tells which row is meant, other values may come from the same row.
         for name in firsts[0].arguments:
             targets = [s.arguments[name] for s in firsts]
+            if asked := self.holes.get(f"{firsts[0].tool}.{name}"):
+                found[name] = (asked,)
+                continue
             found[name] = self._leaf(explainer, targets, f"{node} {firsts[0].tool}.{name}")
         return found
 

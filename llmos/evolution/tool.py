@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmos.errors import IntegrityError
+from llmos.evolution.holes import Hole
 from llmos.evolution.ir import Program, program_from
 from llmos.evolution.optimize import Optimized
 from llmos.evolution.prove import Proof
@@ -46,6 +47,8 @@ class LearntTool:
     """What the traces that it was learnt from have cost."""
     tokens: int = 0
     """Tokens of these traces."""
+    holes: Mapping[str, Hole] = field(default_factory=dict)
+    """What is left to a model, by place."""
     proposed_by: Mapping[str, str] = field(default_factory=dict)
     """What of it a model has proposed (`NAMES`, `EXPRESSIONS`): the processor and the model."""
 
@@ -70,6 +73,7 @@ class LearntTool:
             content["tools"],
             content["cost_usd"],
             content["tokens"],
+            {h.place: h for h in map(Hole.from_json, content.get("holes", ()))},
             content.get("proposed_by", {}),
         )
 

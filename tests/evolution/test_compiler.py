@@ -53,9 +53,9 @@ def compiler(store: Store) -> Compiler:
     return another(store)
 
 
-def another(store: Store, user: str = "alice") -> Compiler:
+def another(store: Store, user: str = "alice", *, leave_open: bool = True) -> Compiler:
     """A compiler as a new process has it."""
-    return Compiler(store, Traces(store), user, seconds=5.0)
+    return Compiler(store, Traces(store), user, seconds=5.0, leave_open=leave_open)
 
 
 async def remember(store: Store, given_: Sequence[Trace], user: str = "alice") -> list[str]:

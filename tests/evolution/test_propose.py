@@ -94,7 +94,7 @@ async def night(
     processor: Scripted | None = None,
 ) -> Night:
     """Learn, then ask."""
-    compiler = compiler or another(store)
+    compiler = compiler or another(store, leave_open=False)
     processor = processor or Scripted(answers, cost_usd)
     envelope = Envelope(Economy(store), ["system", "user:alice"], new_id(), "a night")
     model = Model(processor, envelope, datetime(2026, 4, 1, tzinfo=UTC), Path())
@@ -145,7 +145,7 @@ async def test_a_tool_that_was_helped_is_not_served_until_later_runs_agree(store
         (reading,) = Shelf([made.volume]).readings(trace.goal)
         assert "over the error budget" in str(reading.refusal({"note.post": ""}, 0.01))
         await remember(store, [trace])
-        assert another(store).learn().evolved == (name,)
+        assert another(store, leave_open=False).learn().evolved == (name,)
         risks.append(made.tool(name).proof.risk)
     assert risks == sorted(risks, reverse=True)
     assert risks[4] > 0.01 >= risks[5]
@@ -271,7 +271,7 @@ async def test_a_new_tool_and_its_parameters_get_proposed_names(store: Store) ->
     assert reading.slots.keys() == {"message", "topic", "number", "room"}
     # The learner goes on with its own names.
     await remember(store, [given[4]])
-    assert another(store).learn().evolved == ("announce-topic",)
+    assert another(store, leave_open=False).learn().evolved == ("announce-topic",)
     assert "message: str" in made.tool("announce-topic").code
 
 
@@ -287,7 +287,7 @@ async def test_a_new_tool_and_its_parameters_get_proposed_names(store: Store) ->
 )
 async def test_a_name_that_is_none_changes_nothing(store: Store, answer: str) -> None:
     await remember(store, traces(NOTE, 1, 3))
-    before = another(store).learn().created
+    before = another(store, leave_open=False).learn().created
     made = await night(store, {NAMES: [answer]})
     assert made.refused
     assert (made.report.created, made.tool(before[0]).proposed_by) == ((), {})
@@ -304,7 +304,7 @@ async def test_a_name_that_another_tool_has_is_refused(store: Store) -> None:
 
 async def test_a_refuted_run_under_the_old_name_counts_against_the_tool(store: Store) -> None:
     await remember(store, traces(NOTE, 1, 3))
-    compiler = another(store)
+    compiler = another(store, leave_open=False)
     (old,) = compiler.learn().created
     made = await night(store, {NAMES: ['{"name": "put-up-note"}']}, compiler=compiler)
     assert made.volume.find(TOOL, old).status is Status.ARCHIVED  # type: ignore[union-attr]
@@ -388,7 +388,7 @@ async def test_what_another_night_has_learnt_meanwhile_is_not_overwritten(store:
 
     def other() -> None:
         asyncio.run(remember(store, traces(NOTE, 2, 3)))
-        another(store).learn()
+        another(store, leave_open=False).learn()
 
     def meanwhile(question: str) -> str:
         if question.startswith(VALUE):

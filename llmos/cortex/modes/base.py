@@ -88,11 +88,13 @@ async def think(task: Task, mode: Mode, context: Context) -> Outcome:
     processor are raised, since nothing has begun then.
     """
     processor = task.processor()
-    async with task.envelope.open(task.limits.max_cost_usd, processor) as allowed:
+    before = task.envelope.spent_usd
+    wanted = max(0.0, task.limits.max_cost_usd - before)
+    async with task.envelope.open(wanted, processor) as allowed:
         work = _Work(task, processor, replace(task.limits, max_cost_usd=allowed))
         await within_wall_clock(task.watchdog, work.run(context))
         if work.done is not None:
-            await task.envelope.settle(work.done.cost_usd)
+            await task.envelope.settle(before + work.done.cost_usd)
     return work.outcome(mode)
 
 

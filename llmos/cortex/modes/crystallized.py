@@ -1,5 +1,7 @@
 """CRYSTALLIZED: a learned tool does the goal for zero tokens, or the model goes on.
 
+A tool that leaves a value open asks the model for it, once, and nothing else: then it is MIXED.
+
 First the program is gone through with real reads and without a write: whatever can stop it stops
 it here. Then the tool's code runs in the sandbox, and every call that it asks for must be the one
 that the program, with all its rivals, asks for too.
@@ -14,7 +16,18 @@ from itertools import takewhile
 from llmos.cortex.modes.base import Outcome, Task, within_wall_clock
 from llmos.cortex.modes.follower import follow
 from llmos.cortex.modes.mixed import mix
-from llmos.errors import BugError, LLMOSError, PermissionDenied, SandboxError, UserError
+from llmos.errors import (
+    BugError,
+    LLMOSError,
+    LowBatteryError,
+    NeedsProcessor,
+    PermissionDenied,
+    SandboxError,
+    UserError,
+)
+from llmos.evolution.asking import Model, NoAnswer
+from llmos.evolution.hints import Refused
+from llmos.evolution.holes import ASK, SYSTEM, Hole, answered, heard, question
 from llmos.evolution.plan import Request, Runner, Stop
 from llmos.evolution.prove import writes_of
 from llmos.evolution.tool import TOOL, LearntTool, Reading
@@ -22,7 +35,7 @@ from llmos.kernel.admission import Admitted
 from llmos.kernel.observe import FILE
 from llmos.kernel.places import Places
 from llmos.replay.answer import rendered
-from llmos.values import Effect, Json, Mode, SideExit, Step, Verdict
+from llmos.values import Effect, Json, Mode, SideExit, Step, Usage, Verdict
 
 EXTERNAL_SHARE = 0.2
 """Share of the error budget that a tool with external writes may use up."""
@@ -41,9 +54,9 @@ async def crystallize(task: Task) -> Outcome:
     stopped = await within_wall_clock(task.watchdog, run.run())
     if stopped is None:
         error = task.watchdog.stopped.message if task.watchdog.stopped else ""
-        return Outcome(Mode.CRYSTALLIZED, Verdict.FAILED, error=error, source=source)
+        return replace(run.outcome(Verdict.FAILED), error=error, source=source)
     if stopped == "":
-        return Outcome(Mode.CRYSTALLIZED, Verdict.COMPLETED, run.answer, source=source)
+        return replace(run.outcome(Verdict.COMPLETED), source=source)
     if task.source is not None and not any(s.effect.writes for s in task.calls.steps):
         # Nothing is done yet, and a trace of this very goal may still hold.
         return await follow(task)
@@ -51,9 +64,10 @@ async def crystallize(task: Task) -> Outcome:
     exit_ = SideExit(len(task.calls.steps), stopped, tuple(task.calls.steps))
     try:
         outcome = await mix(task, exit_)
+        outcome = replace(outcome, usage=outcome.usage + run.usage)
     except LLMOSError as e:
         error = f"{stopped}; and the model cannot take over: {e.message}"
-        outcome = Outcome(Mode.CRYSTALLIZED, Verdict.FAILED, error=error, source=source)
+        outcome = replace(run.outcome(Verdict.FAILED), error=error, source=source)
     return replace(outcome, side_exit=exit_)
 
 
@@ -76,10 +90,14 @@ class ToolRun:
 
     Args:
         task: The goal; its readings are all that the goal may mean.
+        free: No model may be asked, not for a single value.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, *, free: bool = False) -> None:
         self._task = task
+        self._free = free or task.decision.mode is not Mode.MIXED
+        self._model: Model | None = None
+        self._holes: Mapping[str, Hole] = {}
         self._calls = task.calls
         self._places = Places.of(task.context.cwd)
         self._now = task.context.now.replace(tzinfo=None, microsecond=0)
@@ -89,6 +107,18 @@ class ToolRun:
         self._wrote = False
         self.answer = ""
 
+    @property
+    def usage(self) -> Usage:
+        """Tokens of the model that was asked for values."""
+        return self._model.usage if self._model else Usage()
+
+    def outcome(self, verdict: Verdict) -> Outcome:
+        """How the run ended, with what it cost."""
+        cost = self._task.envelope.spent_usd
+        if self._model is None:
+            return Outcome(Mode.CRYSTALLIZED, verdict, self.answer)
+        return Outcome(Mode.MIXED, verdict, self.answer, self.usage, cost, self._model.by)
+
     async def run(self) -> str:
         """Do it; returns why it stopped, or ``""``."""
         async with self._calls.lease.held():
@@ -97,7 +127,13 @@ class ToolRun:
                 await self._act(plan.reading)
             except Stop as e:
                 return str(e)
-            except (UserError, PermissionDenied, SandboxError) as e:
+            except (
+                UserError,
+                PermissionDenied,
+                SandboxError,
+                NeedsProcessor,
+                LowBatteryError,
+            ) as e:
                 return e.message
         return ""
 
@@ -123,6 +159,7 @@ class ToolRun:
 
     async def _plan(self, reading: Reading) -> Plan:
         tool = reading.tool
+        self._holes = tool.holes
         made: list[Request] = []
         writes: list[Admitted] = []
         answer = ""
@@ -195,12 +232,33 @@ class ToolRun:
 
     async def _read(self, request: Request) -> Json:
         key = _key(request.tool, request.arguments)
-        if key in self._memo and not self._wrote:
+        if key in self._memo and (not self._wrote or request.tool == ASK):
+            return self._memo[key]
+        if request.tool == ASK:
+            self._memo[key] = await self._ask(next(iter(request.arguments)))
             return self._memo[key]
         observation = self._seen(await self._calls.perform(await self._admit(request)))
         if not self._wrote:
             self._memo[key] = observation
         return observation
+
+    async def _ask(self, place: str) -> Json:
+        """Have the model fill in a value, by the goal and what was read for it."""
+        it = self._holes.get(place)
+        if it is None or self._free:
+            raise Stop(f"{place} is left to a model, which is asked only when it runs")
+        task, read = self._task, [s for s in self._calls.steps if not s.effect.writes]
+        if self._model is None:
+            now, cwd = task.context.now, task.context.cwd
+            self._model = Model(task.processor(), task.envelope, now, cwd, system=SYSTEM)
+        left = max(0.0, task.limits.max_cost_usd - task.envelope.spent_usd)
+        try:
+            async with self._model.paid(left):
+                answer = await self._model.ask(question(it, task.goal, read))
+            value = answered(it, answer, heard(task.goal, [s.observation for s in read]))
+        except (NoAnswer, Refused) as e:
+            raise Stop(f"{place} is not known: {e}") from e
+        return self._places.relative(value)
 
     async def _write(self, request: Request) -> Json:
         call = self._admitted.pop(_key(request.tool, request.arguments), None)
@@ -218,6 +276,7 @@ class ToolRun:
     async def _act(self, reading: Reading) -> None:
         """Run the code in the sandbox, in step with the program."""
         tool = reading.tool
+        self._holes = tool.holes
         run = Runner(tool.program, reading.slots, self._now).run()
         expected: list[Request | None] = []
         told = [""]
@@ -245,7 +304,7 @@ class ToolRun:
             tool.function,
             {"now": self._now.isoformat(sep=" "), **slots},
             host,
-            allowed=frozenset(tool.tools),
+            allowed=frozenset({*tool.tools, *([ASK] if tool.holes else [])}),
         )
         if expected[-1] is not None or answer != told[0]:
             raise Stop("the tool's code ended otherwise than its program")

@@ -11,7 +11,13 @@ from llmos.evolution.audits import AuditStats
 from llmos.replay.preview import PlannedWrite, Preview
 from llmos.replay.world import World
 from llmos.surfaces.cli.output import out, printable, short, to_json
-from llmos.surfaces.cli.views.served import Served, served_by, show_foresight, show_served
+from llmos.surfaces.cli.views.served import (
+    Served,
+    is_of_tool,
+    served_by,
+    show_foresight,
+    show_served,
+)
 from llmos.values import Decision, Json, Mode, Step, Trace, Turn
 
 if TYPE_CHECKING:
@@ -77,13 +83,15 @@ def explained(os: LLMOS, goal: str, mode: str, cwd: Path, turns: Sequence[Turn] 
 async def foreseen(os: LLMOS, told: Explained, goal: str, cwd: Path) -> Explained:
     """The explanation with what a learned tool would write; its reads are made for that.
 
+    What a tool writes that leaves a value to a model is not known before that is asked.
+
     Args:
         os: Booted.
         told: From `explained`.
         goal: The user's sentence.
         cwd: Working directory, resolved.
     """
-    if told.tool is None:
+    if told.tool is None or told.tool.tool.holes:
         return told
     return replace(told, foresight=await os.foresee(goal, cwd=cwd))
 
@@ -95,7 +103,7 @@ def forewarnings(decision: Decision, trace: Trace | None) -> list[tuple[str, str
         decision: From `LLMOS.explain`.
         trace: Likewise.
     """
-    if decision.mode is Mode.CRYSTALLIZED:
+    if decision.mode is Mode.CRYSTALLIZED or is_of_tool(decision):
         return []
     if decision.mode is not Mode.FOLLOWER or trace is None:
         return [("dim", f"not replayed: {refused}") for refused in decision.refused[:1]]
@@ -115,6 +123,8 @@ def show_explained(told: Explained, *, diff: bool) -> None:
     """Print a decision, its guards, and with ``diff`` the writes."""
     console, decision = out(), told.decision
     tokens = " · 0 tokens" if told.preview is not None or told.tool is not None else ""
+    if told.tool is not None and (asked := len(told.tool.tool.holes)):
+        tokens = f" · a model is asked for {'one value' if asked == 1 else f'{asked} values'}"
     console.print(
         f"{decision.mode.value}{tokens} · confidence {decision.confidence:g}", style="bold"
     )
@@ -133,7 +143,10 @@ def show_explained(told: Explained, *, diff: bool) -> None:
         if told.preview.world is World.AFTER:
             console.print("already done: everything is as the recorded run left it", style="green")
         _show_guards(console, told.preview)
-    if diff and told.tool is not None:
+    if diff and told.tool is not None and told.tool.tool.holes:
+        console.print("\nwrites", style="bold")
+        console.print("  not known before a model is asked for what is left to it")
+    elif diff and told.tool is not None:
         show_foresight(console, told.foresight)
     elif diff:
         _show_writes(console, told.preview)

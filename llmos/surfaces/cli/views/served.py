@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmos.evolution.anatomy import Place, hidden_guards, places
+from llmos.evolution.holes import KINDS
 from llmos.evolution.templates import Template, plain
 from llmos.evolution.tool import LearntTool
 from llmos.surfaces.cli.output import one_line, printable, to_json
@@ -37,12 +38,24 @@ class Served:
             "places": to_json(places(self.tool.program)),
             "hidden_guards": to_json(hidden_guards(self.tool.program)),
             "proof": self.tool.proof.as_json() | {"risk": self.tool.proof.risk},
+            "left_to_a_model": left_to_a_model(self.tool),
         }
+
+
+def left_to_a_model(tool: LearntTool) -> dict[str, Json]:
+    """What of a tool a model is asked for: place to what may stand there."""
+    return {place: KINDS[hole.kind] for place, hole in tool.holes.items()}
+
+
+def is_of_tool(decision: Decision) -> bool:
+    """Whether a decision is for a learned tool."""
+    tool = decision.mode is Mode.CRYSTALLIZED or decision.mode is Mode.MIXED
+    return tool and "@" in (decision.source or "")
 
 
 def served_by(os: LLMOS, goal: str, decision: Decision) -> Served | None:
     """The learned tool that a decision is for, or None."""
-    if decision.mode is not Mode.CRYSTALLIZED or decision.source is None:
+    if not is_of_tool(decision) or decision.source is None:
         return None
     digest = decision.source.partition("@")[2]
     tool = LearntTool.of(os.kernel.get_user_volume().version(digest))
@@ -60,7 +73,16 @@ def show_served(console: Console, served: Served) -> None:
     width = max((len(name) for name in served.bindings), default=0)
     for name, value in served.bindings.items():
         console.print(f"    {printable(name):<{width}} = {one_line(value, 500)}", style="cyan")
+    show_left_open(console, tool)
     show_places(console, places(tool.program), hidden_guards(tool.program))
+
+
+def show_left_open(console: Console, tool: LearntTool) -> None:
+    """Print what a model is asked for."""
+    if tool.holes:
+        console.print("\nleft to a model", style="bold")
+    for place, told in left_to_a_model(tool).items():
+        console.print(f"  {printable(place)}: {told}", style="yellow")
 
 
 def show_places(console: Console, found: Sequence[Place], hidden: Sequence[Place]) -> None:

@@ -20,7 +20,7 @@ from llmos.surfaces.cli.output import (
     printable,
     to_json,
 )
-from llmos.surfaces.cli.views.served import show_places
+from llmos.surfaces.cli.views.served import left_to_a_model, show_left_open, show_places
 from llmos.values import ArtifactType, Json
 from llmos.volumes import Artifact, Outcome, Status, UsageStats, Version
 
@@ -81,6 +81,7 @@ class Sheet:
             "proof": tool.proof.as_json() | {"risk": tool.proof.risk},
             "places": to_json(self.places),
             "hidden_guards": to_json(hidden_guards(tool.program)),
+            "left_to_a_model": left_to_a_model(tool),
             "optimized": tool.optimized.as_json(),
             "usage": to_json(self.usage) | {"uses": self.usage.uses},
             "audits": self.audits.as_dict(),
@@ -106,6 +107,7 @@ def print_sheet(sheet: Sheet) -> None:
     _print_code(tool.code)
     _print_proof(tool)
     _print_reads(tool)
+    show_left_open(console, tool)
     show_places(console, sheet.places, hidden_guards(tool.program))
     _print_lineage(sheet.version.lineage)
     _print_uses(sheet.usage)
