@@ -19,14 +19,20 @@ from llmos.evolution.roles import roles
 from llmos.evolution.synthesize import Unexplained, synthesize
 from llmos.values import Trace
 
+_MORE = 2
+"""A wording is looked at again when it has so many times the runs that it had."""
+
+OF_A_WRITE = "the value of w"
+"""How it begins why there is no program where nothing explains a value of a write."""
+
 
 @dataclass
 class LeftOpen:
     """The families that leave something open, by name."""
 
     families: dict[str, Family] = field(default_factory=dict)
-    _tried: set[tuple[str, ...]] = field(default_factory=set)
-    """Ids of the runs of wordings that were looked at in vain."""
+    _tried: dict[str, int] = field(default_factory=dict)
+    """Wordings that were looked at in vain, with the runs that there were then."""
 
     def replaced_by(self, family: Family) -> str:
         """The name of a family of the same runs, which is given up; ``""`` if there is none."""
@@ -72,12 +78,14 @@ class LeftOpen:
                 self.families[name] = again
                 changed.add(name)
         for group in left:
-            ids = _ids(group.traces)
-            if len(ids) < MINIMUM or ids in self._tried:
+            runs, wording = len(group.traces), str(group.template)
+            if runs < MINIMUM or runs < _MORE * self._tried.get(wording, 0):
                 continue
+            if not group.why.startswith(OF_A_WRITE):
+                continue  # it is something else that is not explained
             new = with_holes(group, known, seconds=seconds)
             if new is None:
-                self._tried.add(ids)
+                self._tried[wording] = runs
                 continue
             name = named(new)
             self.families[name] = new

@@ -36,6 +36,7 @@ from llmos.evolution.ir import (
     const,
     every_candidate,
     is_call,
+    nodes_of,
     parts,
     size,
 )
@@ -434,6 +435,8 @@ class _Search:
         )
         if isinstance(found[0], Const):
             raise NoProgram("nothing was ever done, and the answer was always the same")
+        if self.nodes and not nodes_of(found[0]):
+            raise NoProgram("the answer, of which nothing that was read tells")
         return found
 
     # --- small things --------------------------------------------------------------------------

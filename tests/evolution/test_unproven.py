@@ -569,3 +569,31 @@ def test_no_word_of_a_goal_stands_for_a_day(first: str, second: str, made: bool)
     tables = [p for e in told for p in parts(e) if is_call(p, "mapped")]
     days = [t for t in tables if isinstance(t, Call) and first in str(t)]
     assert bool(days) == made
+
+
+def count(k: int, status: str, *, told: int) -> Trace:
+    rows: Json = [{"id": f"o{j}", "total": 10 * j + k} for j in range(1, 3 + k)]
+    return Trace(
+        f"how many {status} orders are there since 2025-02-{10 + k}",
+        (read("order.list", rows, status=status),),
+        f"There are {told}.",
+        Verdict.CONFIRMED,
+        NOW,
+        id=f"n{k}",
+    )
+
+
+def test_an_answer_that_nothing_tells_of_what_was_read_is_no_answer() -> None:
+    runs = [count(k, "open" if k % 2 else "packed", told=19 if k % 2 else 4) for k in range(6)]
+    learner = learnt(runs)
+    assert not learner.families
+    assert [g.why for g in learner.loose] == ["the answer, of which nothing that was read tells"]
+
+
+def test_an_answer_that_says_what_was_read_is_one() -> None:
+    runs = []
+    for k in range(6):
+        run = count(k, "open" if k % 2 else "packed", told=19 + k)
+        told = replace(run.steps[0], observation={"orders": 19 + k})
+        runs.append(replace(run, steps=(told,), output=str(19 + k)))
+    assert len(learnt(runs).families) == 1
