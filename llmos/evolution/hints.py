@@ -91,8 +91,11 @@ class Naming:
 def resting_on(program: Program, hints: Iterable[Hint]) -> str:
     """Who proposed what some place of a program rests on alone, or ``""``."""
     by = {h.expr: h.by for h in hints}
-    alone = (c for c in every_candidate(program) if c and all(e in by for e in c))
-    return ", ".join(sorted({by[e] for candidates in alone for e in candidates}))
+    if not by:
+        return ""
+    # A condition has rivals that say more than it does, and rest on it too.
+    told = [[{by[p] for p in parts(e) if p in by} for e in c] for c in every_candidate(program)]
+    return ", ".join(sorted({who for some in told if all(some) for each in some for who in each}))
 
 
 # --- reading an answer -------------------------------------------------------------------------

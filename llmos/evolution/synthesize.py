@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -77,6 +77,15 @@ class Unexplained(NoProgram):
         self.asked: Sequence[int] = ()
 
 
+class Undecided(Unexplained):
+    """No condition tells when something is done; its values are whether it was."""
+
+    def __init__(self, what: str, tools: Iterable[str], pool: Pool, taken: Sequence[bool]) -> None:
+        super().__init__(what, pool, taken)
+        self.args = (what,)
+        self.place = f"whether {' or '.join(sorted(tools))}"
+
+
 @dataclass
 class _Place:
     """A column on its way to be a node."""
@@ -137,7 +146,7 @@ class _Search:
 
     def _read(self, place: _Place) -> None:
         here = sorted(place.column.cells)
-        guard = self._guard(frozenset(here))
+        guard = self._guard(frozenset(here), place.column.tools)
         firsts = [place.column.cells[i].first for i in here]
         explainer = self._explainer(here)
         tool = self._tool(explainer, firsts)
@@ -253,15 +262,21 @@ class _Search:
             loop = self._loop(place, sorted(over)) if not self._means(False) else None
             if loop is not None and self._means(True):
                 return (loop,), self.classes[over]
-            guard = self._soft_guard(here) if once or loop is None else None
-            if guard is None:
+            guard: str | NoProgram | None = None
+            if once or loop is None:
+                guard = self._soft_guard(here, place.column.tools)
+            if not isinstance(guard, str):
                 if loop is None:
-                    raise NoProgram(f"when or for which rows {place.id} is made")
+                    why = f"when or for which rows {place.id} is made"
+                    if isinstance(guard, Undecided):
+                        tools, taken = place.column.tools, [bool(t) for t in guard.targets]
+                        raise Undecided(why, tools, guard.pool, taken)
+                    raise NoProgram(why)
                 return (loop,), self.classes[over]
             if loop is not None and not any(e.conditional for e in self.examples):
                 self._only_if_rows(guard, loop)
         shapes: list[Shape] = []
-        why: NoProgram = NoProgram(f"the rows that {place.id} is made for")
+        unexplained: NoProgram = NoProgram(f"the rows that {place.id} is made for")
         if once:
             try:
                 firsts = [place.column.cells[i].first for i in here]
@@ -269,14 +284,14 @@ class _Search:
             except OutOfTime:
                 raise
             except NoProgram as e:
-                why = e
+                unexplained = e
         rowless = shapes and not any(map(chooses_row, _simplest(shapes[0])))
         single_meant = bool(shapes) and self._means(False)
         inner = None if rowless or single_meant else self._loop(place, here)
         if inner is not None:
             shapes = [inner] if self._means(True) else [*shapes, inner]
         if not shapes:
-            raise why
+            raise unexplained
         return tuple(shapes), self.classes[members]
 
     def _several(self, place: _Place, here: Sequence[int], k: int) -> None:
@@ -290,7 +305,7 @@ class _Search:
                 raise NoProgram("rows of a list")
             found.append((self._tool(explainer, steps), Single(arguments)))
         # Not before it is sure that they are meant one by one: a loop may need no condition.
-        guard = self._guard(frozenset(here))
+        guard = self._guard(frozenset(here), place.column.tools)
         nodes = [
             Write(f"{place.id}_{j}", tool, (shape,), guard) for j, (tool, shape) in enumerate(found)
         ]
@@ -348,7 +363,7 @@ class _Search:
         above = [c for c in self.classes if here < c]
         return min(above, key=len)
 
-    def _guard(self, here: frozenset[int]) -> str:
+    def _guard(self, here: frozenset[int], tools: Iterable[str]) -> str:
         if here in self.classes:
             return self.classes[here]
         over = self._parent(here)
@@ -362,13 +377,18 @@ class _Search:
         if len(taken) < _FEW or not any(map(guards.grounded, found)):
             # Few traces fit many a single condition: two together must agree with it.
             found += guards.less_sure(pool, said, collections, taken)
+        why = "when a branch is taken"
+        if found:
+            found = guards.telling(guards.likely(found), self._idle())
+            if not any(map(guards.simple, found)) and guards.by_chance(
+                pool, said, collections, taken, self._check_time
+            ):
+                why, found = f"{why}: too few runs tell chance from what is meant", ()
         if not found:
-            raise NoProgram("when a branch is taken")
-        found = guards.telling(guards.likely(found), self._idle())
-        if not any(map(guards.simple, found)) and guards.by_chance(
-            pool, said, collections, taken, self._check_time
-        ):
-            raise NoProgram("when a branch is taken: too few runs tell chance from what is meant")
+            undecided = Undecided(why, tools, pool, taken)
+            found = self._proposed(undecided)
+            if not found:
+                raise undecided
         name = f"g{len(self.guards) + 1}"
         self.told[name] = (pool, said, taken)
         self.guards[name] = Guard(found, (), self.classes[over])
@@ -394,13 +414,14 @@ class _Search:
         }
         return replace(program, guards=narrowed)
 
-    def _soft_guard(self, here: Sequence[int]) -> str | None:
+    def _soft_guard(self, here: Sequence[int], tools: Iterable[str]) -> str | NoProgram:
+        """The guard, or why there is none."""
         try:
-            return self._guard(frozenset(here))
+            return self._guard(frozenset(here), tools)
         except OutOfTime:
             raise
-        except NoProgram:
-            return None
+        except NoProgram as e:
+            return e
 
     def _only_if_rows(self, name: str, loop: Loop) -> None:
         """Ask nothing but whether there are rows, where a goal names no condition."""

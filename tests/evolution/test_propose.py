@@ -19,7 +19,7 @@ from llmos.errors import LowBatteryError
 from llmos.evolution.asking import Model
 from llmos.evolution.compiler import Compiler, LearnReport
 from llmos.evolution.contents import content_of
-from llmos.evolution.ir import Program, Slot, call, expr_json
+from llmos.evolution.ir import Program, Seen, Slot, call, expr_json
 from llmos.evolution.propose import propose
 from llmos.evolution.prove import OTHERS, UNANIMOUS, Proof
 from llmos.evolution.questions import NAMES, VALUE
@@ -38,6 +38,7 @@ from llmos.values import (
     Json,
     Limits,
     Syscalls,
+    Verdict,
 )
 from llmos.volumes import Status, Volume
 from tests.evolution.jobs import NOTE, ROOM, write
@@ -133,6 +134,52 @@ async def test_a_proposed_expression_that_reproduces_every_run_makes_a_labelled_
     assert made.report.cost_usd == pytest.approx(0.02)
     assert Economy(store).status("user:alice").spent_usd == pytest.approx(0.02)
     assert events(store, EventType.PROPOSAL_APPLIED)[0].startswith("note.post.text of announce")
+
+
+NOTES = {
+    3: ("it all runs fine", True),
+    4: ("a fine mess in there", False),
+    5: ("the belt looks FINE", True),
+    6: ("somebody has to look", False),
+    7: ("it was loud and is Fine", True),
+    8: ("the fine was paid twice", False),
+    9: ("new oil, and then fine", True),
+}
+NOTE_READ = call("get", Seen("r0"), "note")
+ENDS_WELL = expr_json(call("test", call("lower", call("last_word", NOTE_READ)), "==", "fine"))
+
+
+def reported(number: int) -> Trace:
+    note, well = NOTES[number]
+    look = Step("machine.get", {"number": number}, {"note": note}, False, Effect.READ)
+    log = Step("log.add", {"machine": number}, "ok", False, Effect.WRITE)
+    goal = f"put machine {number} into the log if the note on it ends well"
+    steps = (look, log) if well else (look,)
+    return Trace(goal, steps, "", Verdict.CONFIRMED, datetime(2026, 4, 1, tzinfo=UTC))
+
+
+async def test_a_condition_that_nothing_gives_may_be_proposed(store: Store) -> None:
+    await remember(store, [reported(n) for n in (3, 4, 5, 6, 7, 8)])
+    alone = another(store, leave_open=False).learn()
+    assert alone.created == ()
+    assert [why for *_, why in alone.unlearnt] == ["when or for which rows w1 is made"]
+    await remember(store, [reported(9)])
+    made = await night(store, {VALUE: [json.dumps({"expressions": [ENDS_WELL]})]})
+    asked = next(q for q in made.processor.asked if q.startswith(VALUE))
+    assert '"value of": "whether log.add"' in asked
+    (name,) = made.report.created
+    tool = made.tool(name)
+    assert tool.proposed_by == {"expressions": "scripted:small-1"}
+    assert tool.proof.prior == OTHERS
+    assert "last_word(" in tool.code
+
+
+async def test_a_proposed_condition_that_one_run_contradicts_is_refused(store: Store) -> None:
+    await remember(store, [reported(n) for n in (3, 4, 5, 6, 7, 8)])
+    gone = expr_json(call("missing", NOTE_READ))
+    made = await night(store, {VALUE: [json.dumps({"expressions": [gone]})]})
+    assert made.report.created == ()
+    assert "something else in run 1 of 6" in made.refused[0]
 
 
 async def test_a_tool_that_was_helped_is_not_served_until_later_runs_agree(store: Store) -> None:
