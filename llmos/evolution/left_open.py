@@ -129,6 +129,8 @@ def with_holes(group: Group, known: ToolHabits, *, seconds: float) -> Family | N
         known: How tools cut off their results.
         seconds: Search time for one program.
     """
+    if group.conditional:
+        return None  # what nothing explains may be what the condition is about
     own, holes = group.copy(), ()  # type: Group, tuple[Hole, ...]
     while len(holes) < MOST:
         further = _hole(own, known, seconds, holes)

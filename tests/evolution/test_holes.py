@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -71,6 +72,11 @@ def test_a_value_that_is_another_for_every_write_of_a_run_is_not_left_open() -> 
 @pytest.mark.parametrize("said", [["a", "list"], {"an": "object"}, ""])
 def test_lists_objects_and_empty_texts_are_not_asked_for(said: Json) -> None:
     runs = [*(advise(k) for k in range(4)), advise(4, said=said)]
+    assert not learnt(runs).left_open.families
+
+
+def test_where_a_goal_names_a_condition_nothing_is_left_open() -> None:
+    runs = [replace(advise(k), goal=f"if room {k} is odd put up what to do") for k in range(4)]
     assert not learnt(runs).left_open.families
 
 

@@ -124,6 +124,9 @@ class ToolRun:
         async with self._calls.lease.held():
             try:
                 plan = await self.foresee()
+                if plan.reading.tool.holes and self._model is None:
+                    # That it had to do nothing is not for a tool to say that knows it in part.
+                    raise Stop("nothing is written for which a model would have to be asked")
                 await self._act(plan.reading)
             except Stop as e:
                 return str(e)
