@@ -17,7 +17,7 @@ from llmos.evolution.holes import MOST, Hole, hole, place_of
 from llmos.evolution.prove import MINIMUM, Proof
 from llmos.evolution.roles import roles
 from llmos.evolution.synthesize import Unexplained, synthesize
-from llmos.values import Trace
+from llmos.values import Step, Trace
 
 _MORE = 2
 """A wording is looked at again when it has so many times the runs that it had."""
@@ -72,7 +72,7 @@ class LeftOpen:
             if group is None:
                 continue
             left = [g for g in left if g is not group]
-            if _ids(group.traces) == _ids(family.traces):
+            if _steps(group.traces) == _steps(family.traces):
                 self.families[name] = family
             elif (again := _grown(family, group, known, proofs.get(name), seconds)) is not None:
                 self.families[name] = again
@@ -98,6 +98,11 @@ def _ids(traces: Sequence[Trace]) -> tuple[str, ...]:
     return tuple(sorted(t.id for t in traces))
 
 
+def _steps(traces: Sequence[Trace]) -> dict[str, tuple[Step, ...]]:
+    """What was done by id: what a run asked for may be read otherwise than before."""
+    return {t.id: t.steps for t in traces}
+
+
 def _nearest(family: Family, groups: Sequence[Group]) -> Group | None:
     """The wording that holds most of a family's runs; None where none holds any."""
     own = set(_ids(family.traces))
@@ -110,8 +115,8 @@ def _grown(
     family: Family, group: Group, known: ToolHabits, proof: Proof | None, seconds: float
 ) -> Family | None:
     """The family with what its wording holds now; None where that makes none."""
-    own = {t.id for t in family.traces}
-    if own <= set(_ids(group.traces)):
+    own, now = _steps(family.traces), _steps(group.traces)
+    if own.items() <= now.items():
         new = [t for t in group.traces if t.id not in own]
         if all(family.groups[0].take(Group.of(t)) and family.absorb(0, known, proof) for t in new):
             return family

@@ -144,3 +144,33 @@ def test_a_run_is_only_ever_spelled_otherwise(names: Sequence[str]) -> None:
         assert said.steps[1:] == run.steps[1:]
         if not spellings.careless:
             assert said is run
+
+
+SAYINGS = {"ines": "shut the door", "leo": "mind the step", "mara": "call the shop"}
+
+
+def advise(k: int, name: str, asked: str) -> Trace:
+    """A run that writes what nothing explains."""
+    note = {"desk": DESKS[name], "text": SAYINGS[name] + "!" * k}
+    put = Step("note.put", note, "ok", False, Effect.WRITE)
+    goal = f"leave a word on the desk of {name}"
+    return Trace(goal, (look(asked), put), "", Verdict.CONFIRMED, NOW, id=f"w{k}")
+
+
+def test_a_tool_that_leaves_a_value_open_does_not_outlive_what_it_rests_on_either() -> None:
+    learner = learnt(
+        [
+            advise(0, "ines", "Ines"),
+            advise(1, "leo", "leo"),
+            advise(2, "mara", "Mara"),
+            advise(3, "ines", "ines"),
+            advise(4, "leo", "Leo"),
+        ]
+    )
+    (name,) = learner.left_open.families
+    against = (look("Ada"), look("ada", found=[]))
+    put = Step("log.add", {"text": "ada"}, "ok", False, Effect.WRITE)
+    odd = Trace("log ada", (*against, put), "", Verdict.CONFIRMED, NOW, id="t9")
+    learnt([odd], learner)
+    assert not learner.left_open.families
+    assert name in learner.retired
