@@ -41,7 +41,10 @@ class Example:
 
 def distinct(examples: Iterable[Example]) -> list[Example]:
     """The traces without repeats of one that came before: they are no evidence of their own."""
-    return list({e.fingerprint(): e for e in reversed(list(examples))}.values())[::-1]
+    found: dict[str, Example] = {}
+    for example in examples:
+        found.setdefault(example.fingerprint(), example)
+    return list(found.values())
 
 
 class NoProgram(Exception):

@@ -176,6 +176,14 @@ def test_a_question_shows_strangers_words_as_data_and_no_secret() -> None:
     assert "abcdefghijklmnop" not in asked
 
 
+def test_half_of_a_secret_is_not_shown_where_a_long_result_is_cut() -> None:
+    it = Hole("board.post.text", "line")
+    secret = "sk-ant-api03-abcdefghijklmnopqrstuvwxyz"
+    for before in range(1950, 2010, 5):
+        read = [Step("state.get", {}, "x " * (before // 2) + secret + " y" * 2000)]
+        assert "sk-ant-api" not in question(it, "put it up", read)
+
+
 @given(
     st.lists(
         st.tuples(
