@@ -141,6 +141,7 @@ events = Table(
     Column("payload", Text, nullable=False),
     Index("events_by_owner", "volume", "owner", "seq"),
     Index("events_by_time", "at"),
+    Index("events_by_type", "type", "seq"),
     # A number is never used again, also when the newest rows are purged: watermarks point at it.
     sqlite_autoincrement=True,
 )
@@ -281,6 +282,7 @@ versions = Table(
     ),  # draft | shadowing | active | …: all that changes
     UniqueConstraint("artifact_id", "seq", name="versions_counted_once"),
     Index("versions_by_digest", "volume", "owner", "digest"),
+    Index("versions_by_parent", "parent"),
 )
 """Every content an artifact ever had. Rows are added; of a row only the status changes."""
 
@@ -353,3 +355,107 @@ audits = Table(
     Index("audits_by_subject", "volume", "owner", "kind", "subject"),
 )
 """Append-only: model runs made as a sample in place of free ones, and how they compare."""
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("scope", String(8), primary_key=True),  # team | system
+    Column("owner", String(64), primary_key=True),  # id of the team, or system
+    Column("user_id", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),  # member | maintainer | admin
+    Column("since", String(27), nullable=False),
+    Index("roles_by_user", "user_id", "scope"),
+)
+"""Who belongs to which team, who looks after it, and who looks after the system."""
+
+private = Table(
+    "private",
+    metadata,
+    Column("volume", String(8), primary_key=True),
+    Column("owner", String(64), primary_key=True),
+    Column("kind", String(8), primary_key=True),  # volume | artifact | trace
+    Column("subject", String(64), primary_key=True),  # its id; "" for the whole volume
+    Column("by", String(64), nullable=False),
+    Column("at", String(27), nullable=False),
+)
+"""What its owner keeps from the crons of the team and of the system."""
+
+patterns = Table(
+    "patterns",
+    metadata,
+    Column("owner", String(64), primary_key=True),  # user
+    Column("key", String(64), primary_key=True),  # SHA-256 of shape
+    Column("shape", Text, nullable=False),  # the goal with its typed parts left open
+    Column("example", Text, nullable=False),  # the newest goal of this shape
+    Column("tool", String(64)),  # name of the learned tool, once there is one
+    Column("runs", Integer, nullable=False),
+    Column("model_runs", Integer, nullable=False),
+    Column("free_runs", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("failing", Integer, nullable=False),  # failures since the last good run
+    Column("tokens", BigInteger, nullable=False),
+    Column("cost_micro", BigInteger, nullable=False),
+    Column("traces", Text, nullable=False),  # JSON: ids of the first few runs
+    Column("failures", Text, nullable=False),  # JSON: ids of the newest few failed runs
+    Column("first_at", String(27), nullable=False),
+    Column("last_at", String(27), nullable=False),
+    Index("patterns_by_key", "key"),
+    Index("patterns_by_tool", "owner", "tool"),
+)
+"""What a user's goals have in common, counted as the runs end."""
+
+counted = Table(
+    "counted",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("trace_id", String(26), primary_key=True),
+    Column("key", String(64), nullable=False),
+    Column("failed", Boolean, nullable=False),
+)
+"""Runs that `patterns` holds, so that none is counted twice when it is judged later."""
+
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("id", String(26), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),  # promote
+    Column("volume", String(8), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("to_volume", String(8), nullable=False),
+    Column("to_owner", String(64), nullable=False),
+    Column("status", String(16), nullable=False),  # proposed | approved | rejected | …
+    Column("evidence", Text, nullable=False),  # JSON
+    Column("by", String(64), nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("expires_at", String(27), nullable=False),
+    Column("decided_by", String(64), nullable=False),
+    Column("decided_at", String(27)),
+    Column("why", Text, nullable=False),
+    UniqueConstraint(
+        "kind", "digest", "to_volume", "to_owner", "volume", "owner", name="proposed_once"
+    ),
+    Index("proposals_by_target", "to_volume", "to_owner", "status"),
+    Index("proposals_by_source", "volume", "owner", "status"),
+    sqlite_autoincrement=True,
+)
+"""Changes that somebody or the gates must decide on."""
+
+crons = Table(
+    "crons",
+    metadata,
+    Column("level", String(8), primary_key=True),  # user | team | system
+    Column("owner", String(64), primary_key=True),
+    Column("team", String(64)),  # of a user's cron: the team it reports to
+    Column("paused", Boolean, nullable=False),
+    Column("began_at", String(27)),
+    Column("ended_at", String(27)),
+    Column("status", String(16), nullable=False),  # new | running | ok | quiet | failed
+    Column("told", Text, nullable=False),  # what the last cycle did, or why it did nothing
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("next_at", String(27)),
+)
+"""One row per cron: whether it is paused, how its last cycle ended, when the next is due."""
