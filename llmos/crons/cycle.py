@@ -24,7 +24,7 @@ class CronLevel(StrEnum):
 
     def place(self, owner: str) -> Place:
         """The volume that the cron of ``owner`` looks after."""
-        return Place(self.value, owner)  # type: ignore[arg-type]  # the values are those of VolumeType
+        return Place(self.value, owner)
 
 
 @dataclass(frozen=True, slots=True)
