@@ -52,7 +52,7 @@ from llmos.values import (
     check_name,
     utc_now,
 )
-from llmos.volumes import Volume
+from llmos.volumes import Caller, Volume
 
 
 class LLMOS:
@@ -121,7 +121,10 @@ class LLMOS:
             if self._opened is None:
                 self._opened = await asyncio.to_thread(self._open)
                 self._traces = Traces(self._opened.store)
-                self._shelf = Shelf([Volume(self._opened.store, "user", self.user_id)])
+                own = Volume(
+                    self._opened.store, "user", self.user_id, caller=Caller.person(self.user_id)
+                )
+                self._shelf = Shelf([own])
         return self
 
     async def shutdown(self) -> None:

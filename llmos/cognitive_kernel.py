@@ -31,7 +31,7 @@ from llmos.observability import FeedEntry, ObservabilityHub
 from llmos.replay.preview import Preview, preview
 from llmos.store import EventRow, new_id
 from llmos.values import Audit, Clock, Json, Processor, Trace, utc_now
-from llmos.volumes import Artifact, UsageStats, Volume, usage_stats
+from llmos.volumes import Artifact, Caller, UsageStats, Volume, usage_stats
 
 
 class CognitiveKernel:
@@ -165,7 +165,8 @@ class CognitiveKernel:
         """
         if user_id not in (None, self._user_id):
             raise PermissionDenied(f"the volume of {user_id!r} is not yours")
-        return Volume(self._kernel.store, "user", self._user_id)
+        me = Caller.person(self._user_id)
+        return Volume(self._kernel.store, "user", self._user_id, caller=me)
 
     def get_usage(self, artifact: Artifact) -> UsageStats:
         """What came of the uses of an artifact, in all its versions."""

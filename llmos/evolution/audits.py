@@ -22,7 +22,7 @@ from llmos.replay.eligible import LOWEST_STANDING
 from llmos.store import Store, Transaction, new_id
 from llmos.store.schema import audits, parse_stamp, stamp, traces
 from llmos.values import ArtifactType, Audit, AuditOutcome, EventType, Json, Trace, Verdict
-from llmos.volumes import Place, Status, Volume, get_watermark, set_watermark
+from llmos.volumes import Caller, Place, Status, Volume, get_watermark, set_watermark
 
 LIFTED = "audits-lifted"
 """Watermark: the last audit when a person let new tools into use again."""
@@ -144,7 +144,7 @@ def judge_audited(store: Store, trace: Trace, user_id: str) -> None:
 def _suspend(tx: Transaction, store: Store, trace_id: str, audit: Audit, user_id: str) -> None:
     _, name, digest = subject_of(audit.source)
     assert digest is not None
-    volume = Volume(store, "user", user_id)
+    volume = Volume(store, "user", user_id, caller=Caller.user_cron(user_id, AUTHOR))
     if volume.version(digest, tx=tx).status.out_of_use:
         return
     volume.set_status(

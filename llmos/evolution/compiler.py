@@ -25,7 +25,7 @@ from llmos.memory.traces import REPLAY, Scope, Traces
 from llmos.replay.eligible import EXAMPLE
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType, EventType, Json, Step, Trace, Usage, Verdict
-from llmos.volumes import Status, Volume, get_watermark, set_watermark, usage_stats
+from llmos.volumes import Caller, Status, Volume, get_watermark, set_watermark, usage_stats
 
 _log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Compiler:
         traces: The stored runs.
         user_id: Whose.
         seconds: Search time for one family of traces.
-        author: Who is said to have made the tools.
+        author: Who is said to have made the tools; the user's cron when left out.
         error_budget: Share of wrong free runs up to which new tools come into use.
         leave_open: Whether a tool may leave a value to a model.
     """
@@ -114,16 +114,17 @@ class Compiler:
         user_id: str,
         *,
         seconds: float = 10.0,
-        author: str = "user-cron",
+        author: str = "",
         error_budget: float = 0.01,
         leave_open: bool = True,
     ) -> None:
         self._store = store
         self._traces = traces
         self._scope = Scope(user_id)
-        self._volume = Volume(store, "user", user_id)
+        caller = Caller.user_cron(user_id, author)
+        self._volume = Volume(store, "user", user_id, caller=caller)
         self._seconds = seconds
-        self._author = author
+        self._author = caller.author
         self._error_budget = error_budget
         self._leave_open = leave_open
         self._learner: Learner | None = None

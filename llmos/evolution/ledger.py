@@ -5,7 +5,7 @@ from __future__ import annotations
 from llmos.evolution.tool import TOOL, LearntTool
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType, Mode, RunResult, Trace, Verdict
-from llmos.volumes import Outcome, Status, Volume, record_usage
+from llmos.volumes import Caller, Outcome, Status, Volume, record_usage
 
 
 def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) -> None:
@@ -17,7 +17,7 @@ def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) 
         result: Of the run.
         user_id: Whose run it was.
     """
-    volume = Volume(store, "user", user_id)
+    volume = Volume(store, "user", user_id, caller=Caller.person(user_id))
     mode = Mode.MIXED if tool.holes else Mode.CRYSTALLIZED
     served = result.side_exit is None and result.mode is mode
     saved_usd = tool.mean_cost_usd - result.cost_usd
@@ -50,7 +50,7 @@ def judge_tool(store: Store, trace: Trace, user_id: str) -> None:
     if not trace.source.startswith(TOOL):
         return
     name, _, digest = trace.source.removeprefix(TOOL).partition("@")
-    volume = Volume(store, "user", trace.user_id)
+    volume = Volume(store, "user", trace.user_id, caller=Caller.person(user_id))
     wrong = trace.verdict is Verdict.REFUTED
 
     def write(tx: Transaction) -> None:

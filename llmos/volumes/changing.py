@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import or_, select
 
-from llmos.errors import UserError
+from llmos.errors import PermissionDenied, UserError
 from llmos.store import Transaction
 from llmos.store.schema import artifact_changes
 from llmos.values import ArtifactType, Json, check_name
@@ -16,7 +16,7 @@ from llmos.volumes import reading, recording
 from llmos.volumes.content import canonical, digest_of
 from llmos.volumes.reading import Ref
 from llmos.volumes.recording import Entry
-from llmos.volumes.records import MOVES, Artifact, Place, Status, Version, What
+from llmos.volumes.records import MOVES, Artifact, Status, Version, View, What
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ORIGIN = re.compile(r"[0-9a-f]{64}|[0-9A-Za-z]{26}")
@@ -51,7 +51,7 @@ class Origin:
 
 def put(
     tx: Transaction,
-    place: Place,
+    view: View,
     type: ArtifactType,
     name: str,
     content: Mapping[str, Json],
@@ -61,9 +61,10 @@ def put(
     """`Volume.put` inside a transaction."""
     text = canonical(content, f"{type.value} {name!r}")
     digest = digest_of(text)
-    artifact = reading.find(tx.conn, place, type, name)
+    artifact = reading.find(tx.conn, view, type, name)
     if artifact is None:
-        artifact = recording.add_artifact(tx, place, type, name, digest, origin.status)
+        _require_free(tx, view, type, name)
+        artifact = recording.add_artifact(tx, view.place, type, name, digest, origin.status)
         first = _add(tx, artifact, text, origin, parent=origin.parent)
         return _move(tx, artifact, first, What.CREATED, "", origin)
     if digest == artifact.current:
@@ -154,6 +155,13 @@ def set_pinned(tx: Transaction, artifact: Artifact, pinned: bool, *, author: str
     what = What.PINNED if pinned else What.UNPINNED
     entry = Entry(what, row.digest, row.seq, row.status, row.status)
     recording.record(tx, artifact, entry, by=author, why=why, pinned=pinned)
+
+
+def _require_free(tx: Transaction, view: View, type: ArtifactType, name: str) -> None:
+    if view.partial and reading.find(tx.conn, View(view.place), type, name) is not None:
+        raise PermissionDenied(
+            f"no {type.value} can be put as {name!r} in {view.place}", "use another name"
+        )
 
 
 def _add(

@@ -8,19 +8,19 @@ from sqlalchemy import Connection, Row, func, select
 
 from llmos.store.schema import artifact_changes, artifacts, parse_stamp, versions
 from llmos.values import ArtifactType, Json
-from llmos.volumes.reading import artifact_from, in_place
-from llmos.volumes.records import Artifact, Change, Place, Status, What
+from llmos.volumes.reading import artifact_from, in_place, seen
+from llmos.volumes.records import Artifact, Change, Place, Status, View, What
 
 
 def listed(
     conn: Connection,
-    place: Place,
+    view: View,
     type: ArtifactType | None,
     status: Status | None,
     limit: int,
 ) -> list[Artifact]:
     """The artifacts of a volume, the last changed first; None: of any type or status."""
-    query = select(artifacts).where(in_place(artifacts, place))
+    query = select(artifacts).where(seen(artifacts, view))
     if type is not None:
         query = query.where(artifacts.c.type == type.value)
     if status is not None:
@@ -31,13 +31,13 @@ def listed(
 
 
 def changes(
-    conn: Connection, place: Place, artifact: Artifact | None, limit: int | None
+    conn: Connection, view: View, artifact: Artifact | None, limit: int | None
 ) -> list[Change]:
     """What was changed in a volume, or of one artifact of it, the newest first."""
     query = (
         select(artifact_changes, artifacts.c.type, artifacts.c.name)
         .join(artifacts, artifacts.c.id == artifact_changes.c.artifact_id)
-        .where(in_place(artifact_changes, place))
+        .where(seen(artifact_changes, view))
         .order_by(artifact_changes.c.seq.desc())
         .limit(limit)
     )
@@ -46,9 +46,9 @@ def changes(
     return [_change(row) for row in conn.execute(query).all()]
 
 
-def stats(conn: Connection, place: Place) -> dict[str, Json]:
+def stats(conn: Connection, view: View) -> dict[str, Json]:
     """Numbers of a volume, as `Volume.get_stats` gives them."""
-    mine = in_place(artifacts, place)
+    mine = seen(artifacts, view)
     kinds = (artifacts.c.type, artifacts.c.status, artifacts.c.pinned)
     rows = conn.execute(select(*kinds, func.count()).where(mine).group_by(*kinds)).all()
     by_type = {t.value: 0 for t in ArtifactType}
@@ -58,10 +58,10 @@ def stats(conn: Connection, place: Place) -> dict[str, Json]:
         by_type[type] += count
         by_status[status] += count
         pinned += count if is_pinned else 0
-    stored = select(func.count()).select_from(versions).where(in_place(versions, place))
+    stored = select(func.count()).select_from(versions).where(seen(versions, view))
     return {
-        "volume": place.volume,
-        "owner": place.owner,
+        "volume": view.place.volume,
+        "owner": view.place.owner,
         "artifacts": sum(by_type.values()),
         "versions": conn.scalar(stored) or 0,
         "pinned": pinned,
@@ -88,7 +88,5 @@ def _change(row: Row[Any]) -> Change:
 
 def latest(c: Connection, place: Place) -> int:
     """Number of the newest change in a volume; 0 if there was none."""
-    newest = select(func.max(artifact_changes.c.seq)).where(
-        artifact_changes.c.volume == place.volume, artifact_changes.c.owner == place.owner
-    )
+    newest = select(func.max(artifact_changes.c.seq)).where(in_place(artifact_changes, place))
     return int(c.scalar(newest) or 0)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType, Json
 from llmos.volumes import content, listing, reading
+from llmos.volumes.access import Access, Caller, require
 from llmos.volumes.reading import Ref
 from llmos.volumes.records import Artifact, Change, Place, Status, Version, VolumeType
 
@@ -17,66 +18,71 @@ T = TypeVar("T")
 
 
 class ReadableVolume:
-    """The artifacts of one owner, to read.
+    """The artifacts of one owner, to read, as ``caller`` is shown them.
 
     A version is named by its digest, by six or more of its first digits, or by its number. With
     an open transaction as ``tx``, a method reads what is true inside it.
 
-    All methods raise `UserError` for a name or version that cannot be used or is not there, and
+    All methods raise `PermissionDenied` for who may not read here, which is looked up in the same
+    transaction, `UserError` for a name or version that cannot be used or is not there, and
     `IntegrityError` when what they read is not what was stored.
 
     Args:
         store: Where it is kept.
         volume: ``user``, ``team`` or ``system``.
         owner: Id of the user or team; ``system`` for the system's volume.
+        caller: Who reads.
 
     Raises:
         UserError: There is no such type of volume, or the owner is not a usable name.
     """
 
-    def __init__(self, store: Store, volume: VolumeType, owner: str) -> None:
+    def __init__(self, store: Store, volume: VolumeType, owner: str, *, caller: Caller) -> None:
         self.place = Place(volume, owner)
+        self.caller = caller
+        self._view = caller.view(self.place)
         self._store = store
 
     def find(
         self, type: ArtifactType, name: str, *, tx: Transaction | None = None
     ) -> Artifact | None:
         """The artifact of that name, or None."""
-        return self._read(tx, lambda c: reading.find(c, self.place, type, name))
+        return self._read(tx, lambda c: reading.find(c, self._view, type, name))
 
     def get(self, type: ArtifactType, name: str, *, tx: Transaction | None = None) -> Version:
         """The current version, whatever its status: look at it before you use it."""
-        return self._read(tx, lambda c: reading.current(c, reading.get(c, self.place, type, name)))
+        return self._read(tx, lambda c: reading.current(c, reading.get(c, self._view, type, name)))
 
     def version(self, digest: str, *, tx: Transaction | None = None) -> Version:
         """The version with this digest; the oldest, if several artifacts have that content."""
-        return self._read(tx, lambda c: reading.anywhere(c, self.place, digest))
+        return self._read(tx, lambda c: reading.anywhere(c, self._view, digest))
 
     def history(
         self, type: ArtifactType, name: str, *, tx: Transaction | None = None
     ) -> list[Version]:
         """All versions, the oldest first."""
-        return self._read(tx, lambda c: reading.history(c, reading.get(c, self.place, type, name)))
+        return self._read(tx, lambda c: reading.history(c, reading.get(c, self._view, type, name)))
 
     def changes(self, type: ArtifactType, name: str, limit: int | None = None) -> list[Change]:
         """Everything that was ever done to an artifact, the newest first."""
-        return self._store.read(
-            lambda c: listing.changes(c, self.place, reading.get(c, self.place, type, name), limit)
+        return self._read(
+            None,
+            lambda c: listing.changes(c, self._view, reading.get(c, self._view, type, name), limit),
         )
 
     def get_recent_changes(self, limit: int = 10) -> list[Change]:
         """What was done in the volume, the newest first."""
-        return self._store.read(lambda c: listing.changes(c, self.place, None, limit))
+        return self._read(None, lambda c: listing.changes(c, self._view, None, limit))
 
     def edition(self) -> int:
         """A number that is another one after every change in the volume."""
-        return self._store.read(lambda c: listing.latest(c, self.place))
+        return self._read(None, lambda c: listing.latest(c, self.place))
 
     def list_artifacts(
         self, type: ArtifactType | None = None, status: Status | None = None, limit: int = 100
     ) -> list[Artifact]:
         """The artifacts of one type and status, or of all, the last changed first."""
-        return self._store.read(lambda c: listing.listed(c, self.place, type, status, limit))
+        return self._read(None, lambda c: listing.listed(c, self._view, type, status, limit))
 
     def read_artifact(self, type: ArtifactType, name: str) -> str:
         """The current version as people read it: sorted YAML, then the code as code."""
@@ -95,20 +101,24 @@ class ReadableVolume:
         """
 
         def read(c: Connection) -> tuple[Version | None, Version]:
-            artifact = reading.get(c, self.place, type, name)
+            artifact = reading.get(c, self._view, type, name)
             new = reading.version_from(reading.referred(c, artifact, b), artifact)
             if a is None:
                 return reading.before(c, artifact, new.seq), new
             return reading.version_from(reading.referred(c, artifact, a), artifact), new
 
-        old, new = self._store.read(read)
+        old, new = self._read(None, read)
         if old is None:
             return content.diff({}, new.content, "nothing", new.label)
         return content.diff(old.content, new.content, old.label, new.label)
 
     def get_stats(self) -> dict[str, Json]:
         """How much is there: numbers of artifacts, in all, by type and by status, and versions."""
-        return self._store.read(lambda c: listing.stats(c, self.place))
+        return self._read(None, lambda c: listing.stats(c, self._view))
 
     def _read(self, tx: Transaction | None, read: Callable[[Connection], T]) -> T:
-        return self._store.read(read) if tx is None else read(tx.conn)
+        def checked(conn: Connection) -> T:
+            require(conn, self.caller, self.place, Access.READ)
+            return read(conn)
+
+        return self._store.read(checked) if tx is None else checked(tx.conn)

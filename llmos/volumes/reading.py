@@ -13,7 +13,8 @@ from llmos.errors import IntegrityError, UserError
 from llmos.store.schema import artifacts, parse_stamp, versions
 from llmos.values import ArtifactType, Json, check_name
 from llmos.volumes.content import digest_of
-from llmos.volumes.records import Artifact, Place, Status, Version
+from llmos.volumes.privacy import shown
+from llmos.volumes.records import Artifact, Place, Status, Version, View
 
 Ref = str | int
 """Names a version: its digest, at least the first six digits of it, or its number."""
@@ -21,7 +22,7 @@ Ref = str | int
 _PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
 
-def find(conn: Connection, place: Place, type: ArtifactType, name: str) -> Artifact | None:
+def find(conn: Connection, view: View, type: ArtifactType, name: str) -> Artifact | None:
     """The artifact of that name, or None.
 
     Raises:
@@ -29,24 +30,24 @@ def find(conn: Connection, place: Place, type: ArtifactType, name: str) -> Artif
     """
     check_name(name, f"{type.value} name")
     named = (artifacts.c.type == type.value) & (artifacts.c.name == name)
-    row = conn.execute(select(artifacts).where(in_place(artifacts, place), named)).first()
+    row = conn.execute(select(artifacts).where(seen(artifacts, view), named)).first()
     return None if row is None else artifact_from(row)
 
 
-def get(conn: Connection, place: Place, type: ArtifactType, name: str) -> Artifact:
+def get(conn: Connection, view: View, type: ArtifactType, name: str) -> Artifact:
     """The artifact of that name.
 
     Raises:
         UserError: There is none; the hint names some that are there.
     """
-    found = find(conn, place, type, name)
+    found = find(conn, view, type, name)
     if found is not None:
         return found
-    same_type = in_place(artifacts, place) & (artifacts.c.type == type.value)
+    same_type = seen(artifacts, view) & (artifacts.c.type == type.value)
     there = select(artifacts.c.name).where(same_type).order_by(artifacts.c.updated_at.desc())
     names = conn.scalars(there.limit(5)).all()
     raise UserError(
-        f"there is no {type.value} {name!r} in {place}",
+        f"there is no {type.value} {name!r} in {view.place}",
         f"there are, among others: {', '.join(names)}"
         if names
         else "nothing of that type is there",
@@ -90,7 +91,7 @@ def referred(conn: Connection, artifact: Artifact, ref: Ref | None = None) -> Ro
     return rows[0]
 
 
-def anywhere(conn: Connection, place: Place, digest: str) -> Version:
+def anywhere(conn: Connection, view: View, digest: str) -> Version:
     """The version with this digest in the volume; the oldest, if several artifacts have it.
 
     Raises:
@@ -100,13 +101,13 @@ def anywhere(conn: Connection, place: Place, digest: str) -> Version:
     part = _digest_part(digest)
     query = (
         select(versions)
-        .where(in_place(versions, place), _begins(part))
+        .where(seen(versions, view), _begins(part))
         .order_by(versions.c.created_at, versions.c.artifact_id)
     )
     rows = conn.execute(query).all()
     if len({row.digest for row in rows}) != 1:
         raise UserError(
-            f"{place} has {'several versions' if rows else 'no version'} {digest[:64]!r}",
+            f"{view.place} has {'several versions' if rows else 'no version'} {digest[:64]!r}",
             "give more of the digest" if rows else "see the history of the artifact you mean",
         )
     owning = select(artifacts).where(artifacts.c.id == rows[0].artifact_id)
@@ -144,6 +145,14 @@ def before(
 def in_place(table: Table, place: Place) -> ColumnElement[bool]:
     """The condition that a row of ``table`` lies in this volume."""
     return (table.c.volume == place.volume) & (table.c.owner == place.owner)
+
+
+def seen(table: Table, view: View) -> ColumnElement[bool]:
+    """The condition that a row of ``table``, which is of an artifact, is shown in this view."""
+    if not view.partial:
+        return in_place(table, view.place)
+    artifact_id = table.c.id if table is artifacts else table.c.artifact_id
+    return in_place(table, view.place) & shown(view.place, "artifact", artifact_id)
 
 
 def artifact_from(row: Row[Any]) -> Artifact:

@@ -41,6 +41,15 @@ class Place:
         return f"the {self.volume} volume of {self.owner}"
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What somebody is shown of a volume."""
+
+    place: Place
+    partial: bool = False
+    """Without the artifacts and traces that its owner keeps private."""
+
+
 class Status(StrEnum):
     """Where a version stands on its way from a proposal to rest."""
 

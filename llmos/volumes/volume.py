@@ -8,6 +8,7 @@ from typing import TypeVar
 from llmos.store import Transaction
 from llmos.values import ArtifactType, Json
 from llmos.volumes import changing, reading
+from llmos.volumes.access import Access, require, require_author
 from llmos.volumes.changing import Origin
 from llmos.volumes.readable import ReadableVolume
 from llmos.volumes.reading import Ref
@@ -26,8 +27,9 @@ class Volume(ReadableVolume):
     Every change is in `changes` with who did it, when and why, and an event tells of it: all in
     the one transaction. What would change nothing leaves neither.
 
-    All methods raise `UserError` for a name, author or version that cannot be used or is not
-    there, and `IntegrityError` when what they read is not what was stored.
+    Nobody writes in another's name: ``author`` is what `Caller.author` says. All methods raise
+    `PermissionDenied` for who may not write here, `UserError` for a name, author or version that
+    cannot be used or is not there, and `IntegrityError` when what they read is not what was stored.
     """
 
     def put(
@@ -55,7 +57,7 @@ class Volume(ReadableVolume):
             type: Kind of artifact.
             name: Its name; new names make new artifacts.
             content: A JSON object; program text is its member ``code``.
-            author: User id, or name of the cron.
+            author: User id, or name of the cron: the caller's own.
             parent: Digest in full of what it was made from; the current version when left out.
             lineage: Digests and trace ids in full that it was made from.
             note: Why, in a line.
@@ -69,7 +71,9 @@ class Volume(ReadableVolume):
         """
         origin = Origin(author, parent, tuple(lineage), note, status)
         return self._write(
-            tx, lambda tx: changing.put(tx, self.place, type, name, content, origin, automatic)
+            tx,
+            author,
+            lambda tx: changing.put(tx, self._view, type, name, content, origin, automatic),
         )
 
     async def aput(
@@ -88,7 +92,11 @@ class Volume(ReadableVolume):
         """`put` in a transaction of its own, without blocking the event loop."""
         origin = Origin(author, parent, tuple(lineage), note, status)
         return await self._store.awrite(
-            lambda tx: changing.put(tx, self.place, type, name, content, origin, automatic)
+            lambda tx: self._admitted(
+                tx,
+                author,
+                lambda tx: changing.put(tx, self._view, type, name, content, origin, automatic),
+            )
         )
 
     def rollback(
@@ -113,8 +121,9 @@ class Volume(ReadableVolume):
         """
         return self._write(
             tx,
+            author,
             lambda tx: changing.rollback(
-                tx, reading.get(tx.conn, self.place, type, name), to, author=author, why=why
+                tx, reading.get(tx.conn, self._view, type, name), to, author=author, why=why
             ),
         )
 
@@ -137,6 +146,7 @@ class Volume(ReadableVolume):
             tx,
             type,
             name,
+            author,
             lambda tx, a: changing.set_status(tx, a, status, version, author=author, why=why),
         )
 
@@ -163,7 +173,7 @@ class Volume(ReadableVolume):
     ) -> Artifact:
         """Take an archived artifact back, with the status it had. Else nothing happens."""
         return self._change(
-            tx, type, name, lambda tx, a: changing.restore(tx, a, author=author, why=why)
+            tx, type, name, author, lambda tx, a: changing.restore(tx, a, author=author, why=why)
         )
 
     def pin(
@@ -177,7 +187,11 @@ class Volume(ReadableVolume):
     ) -> Artifact:
         """Let nothing automatic make another version the current one."""
         return self._change(
-            tx, type, name, lambda tx, a: changing.set_pinned(tx, a, True, author=author, why=why)
+            tx,
+            type,
+            name,
+            author,
+            lambda tx, a: changing.set_pinned(tx, a, True, author=author, why=why),
         )
 
     def unpin(
@@ -191,7 +205,11 @@ class Volume(ReadableVolume):
     ) -> Artifact:
         """Undo `pin`. What was stored meanwhile stays aside until it is put again."""
         return self._change(
-            tx, type, name, lambda tx, a: changing.set_pinned(tx, a, False, author=author, why=why)
+            tx,
+            type,
+            name,
+            author,
+            lambda tx, a: changing.set_pinned(tx, a, False, author=author, why=why),
         )
 
     def _change(
@@ -199,13 +217,30 @@ class Volume(ReadableVolume):
         tx: Transaction | None,
         type: ArtifactType,
         name: str,
+        author: str,
         change: Callable[[Transaction, Artifact], object],
     ) -> Artifact:
         def write(tx: Transaction) -> Artifact:
-            change(tx, reading.get(tx.conn, self.place, type, name))
-            return reading.get(tx.conn, self.place, type, name)
+            change(tx, reading.get(tx.conn, self._view, type, name))
+            return reading.get(tx.conn, self._view, type, name)
 
-        return self._write(tx, write)
+        return self._write(tx, author, write)
 
-    def _write(self, tx: Transaction | None, write: Callable[[Transaction], T]) -> T:
-        return self._store.write(write) if tx is None else write(tx)
+    def _write(self, tx: Transaction | None, author: str, write: Callable[[Transaction], T]) -> T:
+        if tx is not None:
+            return self._admitted(tx, author, write)
+        return self._store.write(lambda tx: self._admitted(tx, author, write))
+
+    def _admitted(self, tx: Transaction, author: str, write: Callable[[Transaction], T]) -> T:
+        self.require_write(tx, author)
+        return write(tx)
+
+    def require_write(self, tx: Transaction, author: str) -> None:
+        """Let only those go on who may write here, in their own name.
+
+        Raises:
+            PermissionDenied: The caller may not, or ``author`` is somebody else.
+            UserError: ``author`` is not a usable name.
+        """
+        require_author(self.caller, author)
+        require(tx.conn, self.caller, self.place, Access.WRITE)

@@ -26,7 +26,7 @@ from llmos.replay.eligible import LOWEST_STANDING
 from llmos.store import Store
 from llmos.store.schema import events, notifications, traces
 from llmos.values import ArtifactType, Audit, AuditOutcome, Effect, EventType
-from llmos.volumes import Status, Volume
+from llmos.volumes import Caller, Status, Volume
 from tests.evolution.jobs import DUTY, NOTE
 from tests.evolution.office import traces as runs_of
 from tests.evolution.test_compiler import Wall, another, remember
@@ -42,7 +42,7 @@ def store() -> Iterator[Store]:
 
 @pytest.fixture
 def volume(store: Store) -> Volume:
-    return Volume(store, "user", "alice")
+    return Volume(store, "user", "alice", caller=Caller.person("alice"))
 
 
 async def a_tool(store: Store, volume: Volume, seed: int = 1) -> LearntTool:
@@ -130,7 +130,7 @@ async def test_a_run_found_wrong_later_turns_what_its_audit_says(
 async def test_another_users_audits_are_not_counted(store: Store, volume: Volume) -> None:
     tool = await a_tool(store, volume)
     await audited(store, f"{SOURCE}{tool.label}", AuditOutcome.AGREED)
-    assert claim(store, Volume(store, "user", "bob")).audited == 0
+    assert claim(store, Volume(store, "user", "bob", caller=Caller.person("bob"))).audited == 0
 
 
 # --- a disagreement ----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from llmos.evolution.tool import LearntTool, Shelf
 from llmos.memory.traces import Traces
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType, Effect, Footprint, Usage
-from llmos.volumes import Status, Volume, get_watermark, set_watermark
+from llmos.volumes import Caller, Status, Volume, get_watermark, set_watermark
 from tests.evolution.jobs import CLEAR, CLIMATE, DUTY, NOTE, ROOM, look, write
 from tests.evolution.office import Job, traces
 
@@ -45,7 +45,7 @@ def store() -> Iterator[Store]:
 
 @pytest.fixture
 def volume(store: Store) -> Volume:
-    return Volume(store, "user", "alice")
+    return Volume(store, "user", "alice", caller=Caller.person("alice"))
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ async def test_a_new_process_learns_what_the_old_one_would_have(
         once.learn()
         await remember(other, given_[5:])
         once.learn()
-        mine = Volume(other, "user", "alice").get(TOOL, name).content
+        mine = Volume(other, "user", "alice", caller=Caller.person("alice")).get(TOOL, name).content
     content: Any = volume.get(TOOL, name).content
     assert (content["code"], content["program"]) == (mine["code"], mine["program"])
     assert content["proof"] == mine["proof"]
@@ -210,7 +210,7 @@ async def test_tools_are_made_of_ones_own_traces(store: Store) -> None:
     assert another(store, "bob").learn().created == ()
     await remember(store, traces(NOTE, 2, 3), "bob")
     assert len(another(store, "bob").learn().created) == 1
-    assert Volume(store, "user", "alice").list_artifacts(TOOL) == []
+    assert Volume(store, "user", "alice", caller=Caller.person("alice")).list_artifacts(TOOL) == []
 
 
 async def test_a_trace_that_turns_out_wrong_is_left_out(
@@ -574,7 +574,8 @@ async def test_what_an_older_release_learnt_is_learnt_anew_under_the_same_name(
     content = volume.version(kept["families"][gone]).content
 
     def older(tx: Transaction) -> None:
-        volume.put(tx, TOOL, gone, content, author="user-cron", status=Status.ACTIVE)
+        cron = Volume(store, "user", "alice", caller=Caller.user_cron("alice"))
+        cron.put(tx, TOOL, gone, content, author="user-cron", status=Status.ACTIVE)
         set_watermark(tx, WATERMARK, volume.place, json.dumps(kept))
 
     store.write(older)

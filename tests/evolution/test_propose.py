@@ -40,7 +40,7 @@ from llmos.values import (
     Syscalls,
     Verdict,
 )
-from llmos.volumes import Status, Volume
+from llmos.volumes import Caller, Status, Volume
 from tests.evolution.jobs import NOTE, ROOM, write
 from tests.evolution.office import ROOMS, TOPICS, Job, traces
 from tests.evolution.test_compiler import Wall, another, remember
@@ -107,7 +107,7 @@ async def night(
         seconds=5.0,
         asking=lambda about: None,
     )
-    return Night(report, processor, Volume(store, "user", "alice"))
+    return Night(report, processor, Volume(store, "user", "alice", caller=Caller.person("alice")))
 
 
 def events(store: Store, type: EventType) -> list[str]:
@@ -342,7 +342,7 @@ async def test_a_name_that_is_none_changes_nothing(store: Store, answer: str) ->
 
 
 async def test_a_name_that_another_tool_has_is_refused(store: Store) -> None:
-    volume = Volume(store, "user", "alice")
+    volume = Volume(store, "user", "alice", caller=Caller.person("alice"))
     store.write(lambda tx: volume.put(tx, TOOL, "announce-topic", {"code": "x"}, author="alice"))
     await remember(store, traces(ANNOUNCE, 1, 4))
     made = await night(store, {VALUE: [RIGHT], NAMES: [NAMED]})
@@ -364,7 +364,7 @@ async def test_a_refuted_run_under_the_old_name_counts_against_the_tool(store: S
 
 async def test_a_name_that_was_given_elsewhere_meanwhile_is_not_taken_over(store: Store) -> None:
     await remember(store, traces(ANNOUNCE, 1, 4))
-    volume = Volume(store, "user", "alice")
+    volume = Volume(store, "user", "alice", caller=Caller.person("alice"))
 
     def other() -> None:
         own = {"code": "x"}

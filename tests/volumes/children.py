@@ -4,12 +4,12 @@ from pathlib import Path
 
 from llmos.store import Store
 from llmos.values import ArtifactType
-from llmos.volumes import Volume
+from tests.volumes.people import of_alice
 
 
 def put_many(home: Path, author: str, times: int) -> None:
     """Put ``times`` contents of one's own under one shared name."""
     with Store.open(home) as store:
-        volume = Volume(store, "user", "alice")
+        volume = of_alice(store, author)
         for i in range(times):
             volume.put(None, ArtifactType.TOOL, "shared", {"by": author, "n": i}, author=author)

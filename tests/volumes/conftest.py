@@ -6,6 +6,7 @@ import pytest
 
 from llmos.store import Store
 from llmos.volumes import Volume
+from tests.volumes.people import of_alice
 
 
 class Wall:
@@ -32,4 +33,4 @@ def store() -> Iterator[Store]:
 
 @pytest.fixture
 def volume(store: Store) -> Volume:
-    return Volume(store, "user", "alice")
+    return of_alice(store)

@@ -10,6 +10,7 @@ from llmos.values import ArtifactType
 from llmos.volumes import Volume
 from tests.store.children import start
 from tests.volumes.children import put_many
+from tests.volumes.people import of_alice
 
 TOOL = ArtifactType.TOOL
 
@@ -32,7 +33,7 @@ def test_two_processes_put_under_one_name(home: Path) -> None:
         child.join()
     assert [c.exitcode for c in children] == [0, 0]
     with Store.open(home) as store:
-        check(Volume(store, "user", "alice"), ["alice", "bob"], 20)
+        check(of_alice(store), ["alice", "bob"], 20)
 
 
 def test_two_stores_of_one_process_put_under_one_name(home: Path) -> None:
@@ -41,7 +42,7 @@ def test_two_stores_of_one_process_put_under_one_name(home: Path) -> None:
             done = [pool.submit(put_many, home, author, 20) for author in ("alice", "bob")]
         for future in done:
             future.result()
-        check(Volume(store, "user", "alice"), ["alice", "bob"], 20)
+        check(of_alice(store), ["alice", "bob"], 20)
 
 
 def test_threads_that_put_one_content_make_one_version(store: Store, volume: Volume) -> None:

@@ -22,6 +22,7 @@ from llmos.volumes import (
     set_watermark,
     usage_stats,
 )
+from tests.volumes.people import acting
 
 TOOL = ArtifactType.TOOL
 ALICE = Place("user", "alice")
@@ -44,7 +45,7 @@ def test_a_watermark_is_what_was_last_set_in_its_volume(store: Store) -> None:
 
 def test_a_watermark_moves_only_with_what_was_made(store: Store, volume: Volume) -> None:
     def learn(tx: Transaction, fails: bool) -> None:
-        volume.put(tx, TOOL, "f", {"code": "pass"}, author="user-cron")
+        acting(volume, "user-cron").put(tx, TOOL, "f", {"code": "pass"}, author="user-cron")
         set_watermark(tx, "learning", ALICE, "12")
         assert get_watermark(tx, "learning", ALICE) == "12"
         if fails:

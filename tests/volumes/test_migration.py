@@ -11,7 +11,7 @@ import llmos.store.migrate as migrate
 from llmos.store import Store
 from llmos.store.schema import events
 from llmos.values import ArtifactType, EventType
-from llmos.volumes import Volume
+from tests.volumes.people import of_alice
 
 
 def test_an_older_home_gets_the_tables_and_keeps_its_rows(
@@ -27,7 +27,7 @@ def test_an_older_home_gets_the_tables_and_keeps_its_rows(
             was = store.write(lambda tx: tx.event(EventType.HEALTH_CHECK, owner="alice"))
     with Store.open(home) as store:
         assert store.read(lambda c: c.scalar(select(events.c.id))) == was
-        volume = Volume(store, "user", "alice")
+        volume = of_alice(store)
         made = volume.put(None, ArtifactType.TOOL, "f", {"code": "pass"}, author="alice")
     with Store.open(home) as store:
-        assert Volume(store, "user", "alice").get(ArtifactType.TOOL, "f") == made
+        assert of_alice(store).get(ArtifactType.TOOL, "f") == made

@@ -13,7 +13,8 @@ from llmos.errors import UserError
 from llmos.store import Store
 from llmos.store.schema import artifact_changes, artifacts, events, versions
 from llmos.values import ArtifactType
-from llmos.volumes import Status, Version, Volume
+from llmos.volumes import Status, Version
+from tests.volumes.people import of_alice
 
 TOOL = ArtifactType.TOOL
 NAMES = st.sampled_from(["f", "g"])
@@ -24,7 +25,7 @@ class AnySequence(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.store = Store.memory(lambda: datetime(2026, 3, 2, tzinfo=UTC))
-        self.volume = Volume(self.store, "user", "alice")
+        self.volume = of_alice(self.store)
         self.put_ever: dict[tuple[str, str], Version] = {}
         self.record: list[object] = []
 

@@ -12,6 +12,7 @@ from llmos.store import Store, Transaction
 from llmos.store.schema import events
 from llmos.values import ArtifactType, EventType
 from llmos.volumes import Status, Volume, What
+from tests.volumes.people import acting, kept_by
 
 TOOL, AGENT = ArtifactType.TOOL, ArtifactType.AGENT
 ONE = {"code": "def f():\n    return 1\n", "holes": 0}
@@ -20,7 +21,9 @@ THREE = {"code": "def f():\n    return 3\n", "holes": 0}
 
 
 def put(volume: Volume, content: dict, name: str = "f", **more) -> object:
-    return volume.put(None, TOOL, name, content, **{"author": "alice"} | more)
+    author = more.setdefault("author", volume.caller.author)
+    as_author = acting(volume, author) if author in ("user-cron", "system-cron") else volume
+    return as_author.put(None, TOOL, name, content, **more)
 
 
 def told(store: Store) -> list[tuple[str, str]]:
@@ -189,11 +192,12 @@ def test_what_came_archived_is_restored_as_a_draft(volume: Volume) -> None:
 
 def test_every_change_is_recorded_with_who_when_and_why(volume: Volume) -> None:
     first, second = put(volume, ONE), put(volume, TWO, author="user-cron", note="two more traces")
-    volume.set_status(TOOL, "f", Status.ACTIVE, author="user-cron", why="proven")
-    volume.set_status(TOOL, "f", Status.ACTIVE, author="user-cron", why="proven again")
+    cron = acting(volume, "user-cron")
+    cron.set_status(TOOL, "f", Status.ACTIVE, author="user-cron", why="proven")
+    cron.set_status(TOOL, "f", Status.ACTIVE, author="user-cron", why="proven again")
     volume.pin(TOOL, "f", author="alice", why="good")
     volume.rollback(TOOL, "f", author="alice", why="no, bad")
-    volume.archive(TOOL, "f", author="bob", why="unused")
+    acting(volume, "bob").archive(TOOL, "f", author="bob", why="unused")
     volume.restore(TOOL, "f", author="alice")
     done = list(reversed(volume.changes(TOOL, "f")))
     assert [(c.what.value, c.was, c.now, c.by, c.why) for c in done] == [
@@ -259,8 +263,8 @@ async def test_a_coroutine_puts_without_blocking(store: Store, volume: Volume) -
 
 
 def test_volumes_do_not_see_each_other(store: Store, volume: Volume) -> None:
-    others = [Volume(store, "user", "bob"), Volume(store, "team", "alice")]
-    others.append(Volume(store, "system", "system"))
+    others = [kept_by(store, "user", "bob"), kept_by(store, "team", "alice")]
+    others.append(kept_by(store, "system", "system"))
     made = put(volume, ONE)
     for other in others:
         assert other.find(TOOL, "f") is None
@@ -345,7 +349,7 @@ def test_a_name_that_is_not_there_names_those_that_are(volume: Volume) -> None:
 @pytest.mark.parametrize("bad", ["", "../x", "A", "a/b", "x" * 65, "a\0", "ü"])
 def test_no_unchecked_name_gets_in(store: Store, volume: Volume, bad: str) -> None:
     with pytest.raises(UserError):
-        Volume(store, "user", bad)
+        kept_by(store, "user", bad)
     with pytest.raises(UserError):
         put(volume, ONE, name=bad)
     with pytest.raises(UserError):
@@ -360,7 +364,7 @@ def test_no_unchecked_name_gets_in(store: Store, volume: Volume, bad: str) -> No
 @pytest.mark.parametrize("kind, owner", [("users", "alice"), ("", "a"), ("system", "alice")])
 def test_a_volume_that_cannot_be_is_refused(store: Store, kind: str, owner: str) -> None:
     with pytest.raises(UserError):
-        Volume(store, kind, owner)  # type: ignore[arg-type]
+        kept_by(store, kind, owner)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("origin", [{"lineage": ["x"]}, {"parent": "abc"}])

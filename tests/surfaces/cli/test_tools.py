@@ -13,7 +13,7 @@ from llmos import LLMOS, Step, Trace
 from llmos.store import Store
 from llmos.surfaces.cli import slots
 from llmos.values import ArtifactType, Effect, Usage, Verdict
-from llmos.volumes import Volume
+from llmos.volumes import Caller, Volume
 from tests.surfaces.cli.conftest import Cli
 
 NOTE = "write-note-called-file-path"
@@ -168,7 +168,8 @@ def test_a_run_that_was_wrong_has_saved_nothing_and_stops_its_tool(cli: Cli) -> 
 
 def test_a_strangers_code_cannot_repaint_the_terminal(cli: Cli, home: Path) -> None:
     with Store.open(home) as store:
-        volume = Volume(store, "user", "alice")
+        bob = Caller.user_cron("alice", "bob")
+        volume = Volume(store, "user", "alice", caller=bob)
         content = dict(volume.get(ArtifactType.TOOL, NOTE).content)
         content["code"] = "# \x1b[2Jcleared \u202e\n"
         volume.put(None, ArtifactType.TOOL, NOTE, content, author="bob", note="\x1b[2J")

@@ -1,0 +1,118 @@
+"""What a user keeps from the crons of the team and of the system."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from sqlalchemy import ColumnElement, Connection, delete, select
+
+from llmos.errors import PermissionDenied, UserError
+from llmos.store import Transaction
+from llmos.store.dialect import insert_new
+from llmos.store.schema import artifacts, private, stamp, traces
+from llmos.volumes.records import Place
+
+if TYPE_CHECKING:
+    from llmos.volumes.access import Caller
+
+PrivateKind = Literal["volume", "artifact", "trace"]
+
+
+def keep_private(
+    tx: Transaction, caller: Caller, place: Place, kind: PrivateKind, subject: str = ""
+) -> bool:
+    """Keep a volume, an artifact or a trace from the crons of the team and of the system.
+
+    What was promoted from it before stays where it is, until `recall` or `purge`.
+
+    Args:
+        tx: An open transaction.
+        caller: The person whose it is; nobody else may.
+        place: Their volume.
+        kind: What is kept private.
+        subject: Id of the artifact or trace; ``""`` for the whole volume.
+
+    Returns:
+        Whether it was shared before.
+
+    Raises:
+        PermissionDenied: It is not the caller's.
+        UserError: There is no such artifact or trace in it.
+    """
+    subject = _checked(tx.conn, caller, place, kind, subject)
+    row = {
+        "volume": place.volume,
+        "owner": place.owner,
+        "kind": kind,
+        "subject": subject,
+        "by": caller.author,
+        "at": stamp(tx.now),
+    }
+    return insert_new(tx.conn, private, row, ["volume", "owner", "kind", "subject"])
+
+
+def share(
+    tx: Transaction, caller: Caller, place: Place, kind: PrivateKind, subject: str = ""
+) -> bool:
+    """Undo `keep_private`; whether it was private before.
+
+    An artifact of a volume that is private as a whole stays private with it.
+    """
+    subject = _checked(tx.conn, caller, place, kind, subject)
+    return bool(tx.conn.execute(delete(private).where(_row(place, kind, subject))).rowcount)
+
+
+def is_private(
+    conn: Connection, place: Place, kind: PrivateKind = "volume", subject: str = ""
+) -> bool:
+    """Whether this was kept private, by itself or with the whole volume."""
+    whole = _row(place, "volume", "")
+    meant = whole if kind == "volume" else whole | _row(place, kind, _stored(kind, subject))
+    return conn.execute(select(private.c.at).where(meant).limit(1)).first() is not None
+
+
+def shown(
+    place: Place, kind: Literal["artifact", "trace"], column: ColumnElement[Any]
+) -> ColumnElement[bool]:
+    """The condition that what ``column`` has the id of is not kept private by itself.
+
+    Whether the volume is private as a whole, `require` has asked before.
+
+    Args:
+        place: Whose artifacts or traces.
+        kind: What they are.
+        column: Of the query, with their ids.
+    """
+    hidden = (private.c.volume == place.volume) & (private.c.owner == place.owner)
+    return column.not_in(select(private.c.subject).where(hidden, private.c.kind == kind))
+
+
+def _stored(kind: PrivateKind, subject: str) -> str:
+    # As an artifact, a trace is named by its id in small letters.
+    return subject.upper() if kind == "trace" else subject
+
+
+def _row(place: Place, kind: str, subject: str) -> ColumnElement[bool]:
+    mine = (private.c.volume == place.volume) & (private.c.owner == place.owner)
+    return mine & (private.c.kind == kind) & (private.c.subject == subject)
+
+
+def _checked(
+    conn: Connection, caller: Caller, place: Place, kind: PrivateKind, subject: str
+) -> str:
+    if not caller.owns(place):
+        raise PermissionDenied(
+            f"{caller} may not say what of {place} is private: only its owner may",
+            "only volumes of users can be kept private, by the user",
+        )
+    if kind not in get_args(PrivateKind) or (kind == "volume") != (subject == ""):
+        raise UserError(f"{kind!r} {subject[:80]!r} cannot be private", "volume, artifact or trace")
+    subject = _stored(kind, subject)
+    table = {"artifact": artifacts, "trace": traces}.get(kind)
+    if table is not None:
+        own = (table.c.volume == place.volume) & (table.c.owner == place.owner)
+        if conn.execute(select(table.c.id).where(own, table.c.id == subject)).first() is None:
+            raise UserError(
+                f"there is no {kind} {subject[:80]!r} in {place}", "give its id in full"
+            )
+    return subject
