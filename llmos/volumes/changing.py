@@ -65,14 +65,14 @@ def put(
     if artifact is None:
         _require_free(tx, view, type, name)
         artifact = recording.add_artifact(tx, view.place, type, name, digest, origin.status)
-        first = _add(tx, artifact, text, origin, parent=origin.parent)
+        first = add(tx, artifact, text, origin, parent=origin.parent)
         return _move(tx, artifact, first, What.CREATED, "", origin)
     if digest == artifact.current:
         return reading.current(tx.conn, artifact)
     known = reading.by_digest(tx.conn, artifact, digest)
     parent = origin.parent or artifact.current
-    version = known or _add(tx, artifact, text, origin, parent=parent)
-    if not automatic or _may_advance(tx, artifact, version, origin.author):
+    version = known or add(tx, artifact, text, origin, parent=parent)
+    if not automatic or may_advance(tx, artifact, version, origin.author):
         return _move(tx, artifact, version, What.EVOLVED, artifact.current, origin)
     if known is None:
         stays = artifact.current
@@ -164,9 +164,10 @@ def _require_free(tx: Transaction, view: View, type: ArtifactType, name: str) ->
         )
 
 
-def _add(
+def add(
     tx: Transaction, artifact: Artifact, text: str, origin: Origin, *, parent: str | None
 ) -> Version:
+    """A new version of an artifact, not yet the current one."""
     row = recording.add_version(
         tx,
         artifact,
@@ -190,7 +191,7 @@ def _move(
     return to
 
 
-def _may_advance(tx: Transaction, artifact: Artifact, version: Version, author: str) -> bool:
+def may_advance(tx: Transaction, artifact: Artifact, version: Version, author: str) -> bool:
     """Whether an automatic put may make ``version`` the current one.
 
     Not one that somebody else put aside or rolled back from: it was left for a reason, and finding

@@ -177,6 +177,10 @@ def version_from(row: Row[Any], artifact: Artifact) -> Version:
     Raises:
         IntegrityError: The content is not the one that the digest is of.
     """
+    return _version(row, artifact, _checked(row, artifact))
+
+
+def _version(row: Row[Any], artifact: Artifact, content: Mapping[str, Json]) -> Version:
     return Version(
         artifact.id,
         artifact.volume,
@@ -185,7 +189,7 @@ def version_from(row: Row[Any], artifact: Artifact) -> Version:
         artifact.name,
         row.digest,
         row.seq,
-        _checked(row, artifact),
+        content,
         row.author,
         parse_stamp(row.created_at),
         row.parent,
@@ -193,6 +197,11 @@ def version_from(row: Row[Any], artifact: Artifact) -> Version:
         row.note,
         Status(row.status),
     )
+
+
+def outline(row: Row[Any], artifact: Artifact) -> Version:
+    """A version from its row without its content, which is neither needed nor looked at."""
+    return _version(row, artifact, {})
 
 
 _MEND = "nothing of it is run: roll back to another version of it, or restore a backup"

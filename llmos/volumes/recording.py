@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, insert, select, update
 from llmos.kernel.text import plain
 from llmos.store import Transaction, new_id
 from llmos.store.schema import artifact_changes, artifacts, dumps, stamp, versions
-from llmos.values import ArtifactType, EventType, check_name
+from llmos.values import ArtifactType, EventType, Json, check_name
 from llmos.volumes.reading import artifact_from
 from llmos.volumes.records import Artifact, Place, Status, What
 
@@ -25,6 +25,10 @@ class Entry:
     seq: int
     was: str
     now: str
+    event: EventType | None = None
+    """What kind of event tells it, if not the usual one."""
+    told: Mapping[str, Json] = field(default_factory=dict)
+    """What the event says beside the change."""
 
 
 def add_artifact(
@@ -91,7 +95,7 @@ def record(
     Raises:
         UserError: ``by`` is not a usable name.
     """
-    told = {
+    change = {
         "what": entry.what.value,
         "digest": entry.digest,
         "was": entry.was,
@@ -100,25 +104,26 @@ def record(
     }
     where = {"artifact_id": artifact.id, "volume": artifact.volume, "owner": artifact.owner}
     by = check_name(by, "author")
-    row = {**told, **where, "by": by, "at": stamp(tx.now)}
+    row = {**change, **where, "by": by, "at": stamp(tx.now)}
     tx.conn.execute(insert(artifact_changes), row)
     changed = {**columns, "updated_at": stamp(tx.now)}
     tx.conn.execute(update(artifacts).where(artifacts.c.id == artifact.id).values(changed))
     known = {"artifact": artifact.type.value, "name": artifact.name, "version": entry.seq}
     tx.event(
-        _EVENTS.get(entry.what, EventType.ARTIFACT_EVOLVED),
+        entry.event or _EVENTS.get(entry.what, EventType.ARTIFACT_EVOLVED),
         volume=artifact.volume,
         owner=artifact.owner,
         actor=by,
         subject=artifact.id,
         title=f"{artifact.label} {_TITLES[entry.what].format(e=entry)}",
-        payload={**known, **told},
+        payload={**known, **change, **entry.told},
     )
 
 
 _EVENTS = {
     What.CREATED: EventType.ARTIFACT_CREATED,
     What.ARCHIVED: EventType.ARTIFACT_DELETED,
+    What.PROMOTED: EventType.ARTIFACT_PROMOTED,
 }
 
 _TITLES = {
@@ -129,6 +134,7 @@ _TITLES = {
     What.STATUS: "version {e.seq} is {e.now}, was {e.was}",
     What.ARCHIVED: "was archived",
     What.RESTORED: "was restored",
+    What.PROMOTED: "version {e.seq} was promoted from another volume",
     What.PINNED: "was pinned to version {e.seq}",
     What.UNPINNED: "is no longer pinned",
 }

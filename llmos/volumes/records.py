@@ -85,11 +85,13 @@ class What(StrEnum):
     """The version's status changed, other than by the two below."""
     ARCHIVED = "archived"
     RESTORED = "restored"
+    PROMOTED = "promoted"
+    """The version came from another volume and became the current one."""
     PINNED = "pinned"
     UNPINNED = "unpinned"
 
 
-MOVES = (What.CREATED, What.EVOLVED, What.ROLLED_BACK)
+MOVES = (What.CREATED, What.EVOLVED, What.ROLLED_BACK, What.PROMOTED)
 """The changes after which their version is the current one."""
 
 
@@ -98,7 +100,7 @@ class Artifact:
     """A name in a volume and the version it stands for now."""
 
     id: str
-    volume: str
+    volume: VolumeType
     owner: str
     type: ArtifactType
     name: str
@@ -122,7 +124,7 @@ class Version:
     """One content of an artifact. Only its status ever changes."""
 
     artifact_id: str
-    volume: str
+    volume: VolumeType
     owner: str
     type: ArtifactType
     name: str
@@ -151,6 +153,11 @@ class Version:
         """The program text, where the content has one."""
         code = self.content.get("code")
         return code if isinstance(code, str) else None
+
+
+def place_of(kept: Artifact | Version) -> Place:
+    """The volume that an artifact or a version lies in."""
+    return Place(kept.volume, kept.owner)
 
 
 @dataclass(frozen=True, slots=True)
