@@ -15,6 +15,7 @@ from typing import Literal
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from llmos.evolution.bounds import CONFIDENCE, lower_bound, upper_bound
+from llmos.evolution.ledger import holder
 from llmos.evolution.tool import TOOL
 from llmos.kernel.text import plain
 from llmos.memory.traces import REPLAY
@@ -22,7 +23,16 @@ from llmos.replay.eligible import LOWEST_STANDING
 from llmos.store import Store, Transaction, new_id
 from llmos.store.schema import audits, parse_stamp, stamp, traces
 from llmos.values import ArtifactType, Audit, AuditOutcome, EventType, Json, Trace, Verdict
-from llmos.volumes import Caller, Place, Status, Volume, get_watermark, set_watermark
+from llmos.volumes import (
+    Caller,
+    Outcome,
+    Place,
+    Status,
+    Volume,
+    get_watermark,
+    record_usage,
+    set_watermark,
+)
 
 LIFTED = "audits-lifted"
 """Watermark: the last audit when a person let new tools into use again."""
@@ -144,9 +154,21 @@ def judge_audited(store: Store, trace: Trace, user_id: str) -> None:
 def _suspend(tx: Transaction, store: Store, trace_id: str, audit: Audit, user_id: str) -> None:
     _, name, digest = subject_of(audit.source)
     assert digest is not None
-    volume = Volume(store, "user", user_id, caller=Caller.user_cron(user_id, AUTHOR))
-    if volume.version(digest, tx=tx).status.out_of_use:
+    held, version = holder(tx, store, user_id, digest)
+    if version.status.out_of_use:
         return
+    if held.place.volume != "user":
+        # What is shared is taken off every shelf by the ledger; its own cron puts it aside.
+        record_usage(
+            tx,
+            version,
+            Outcome.DISAGREED,
+            user_id=user_id,
+            trace_id=trace_id,
+            detail=audit.detail,
+        )
+        return
+    volume = Volume(store, "user", user_id, caller=Caller.user_cron(user_id, AUTHOR))
     volume.set_status(
         ArtifactType.TOOL,
         name,

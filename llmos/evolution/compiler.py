@@ -136,11 +136,14 @@ class Compiler:
         self._held: list[str] = []
         """Tools that wait until audits are clean again."""
 
-    def learn(self, progress: Callable[[str], None] = lambda told: None) -> LearnReport:
+    def learn(
+        self, progress: Callable[[str], None] = lambda told: None, limit: int | None = None
+    ) -> LearnReport:
         """Learn from what is new; nothing new costs next to nothing.
 
         Args:
             progress: Told the goal that is being looked at.
+            limit: How many runs at most, the oldest first; the rest is left to the next time.
         """
         began = time.perf_counter()
         since, rest = self._stored()
@@ -148,7 +151,7 @@ class Compiler:
         if rest is not None and rest.get("format", 1) != FORMAT:
             self._outdated, self._learner = set(rest["families"]), None
             since, rest = 0, None
-        ids, upto = self._traces.touched(self._scope, since)
+        ids, upto = self._traces.touched(self._scope, since, limit)
         if not ids:
             idle = self._without_news(rest) if rest and self._held else LearnReport(0)
             return replace(idle, seconds=time.perf_counter() - began)

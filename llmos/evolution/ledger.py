@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from sqlalchemy import Connection
+
+from llmos.errors import UserError
 from llmos.evolution.tool import TOOL, LearntTool
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType, Mode, RunResult, Trace, Verdict
-from llmos.volumes import Caller, Outcome, Status, Volume, record_usage
+from llmos.volumes import Caller, Outcome, Place, Status, Version, Volume, record_usage
+from llmos.volumes.roles import teams_of
+
+
+def near_volumes(conn: Connection, store: Store, user_id: str) -> list[Volume]:
+    """The volumes whose tools a user has, the nearest first: own, teams', system's.
+
+    Args:
+        conn: Where to read which they are.
+        store: Where they are.
+        user_id: The user.
+    """
+    teams = [Place("team", team) for team in teams_of(conn, user_id)]
+    places = [Place("user", user_id), *teams, Place("system", "system")]
+    me = Caller.person(user_id)
+    return [Volume(store, p.volume, p.owner, caller=me) for p in places]
+
+
+def holder(tx: Transaction, store: Store, user_id: str, digest: str) -> tuple[Volume, Version]:
+    """The nearest volume of a user that has a version, and the version.
+
+    Raises:
+        UserError: None has it.
+    """
+    *near, last = near_volumes(tx.conn, store, user_id)
+    for volume in near:
+        with suppress(UserError):
+            return volume, volume.version(digest, tx=tx)
+    return last, last.version(digest, tx=tx)
 
 
 def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) -> None:
@@ -17,7 +50,6 @@ def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) 
         result: Of the run.
         user_id: Whose run it was.
     """
-    volume = Volume(store, "user", user_id, caller=Caller.person(user_id))
     mode = Mode.MIXED if tool.holes else Mode.CRYSTALLIZED
     served = result.side_exit is None and result.mode is mode
     saved_usd = tool.mean_cost_usd - result.cost_usd
@@ -26,7 +58,7 @@ def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) 
     def write(tx: Transaction) -> None:
         record_usage(
             tx,
-            volume.version(tool.digest, tx=tx),
+            holder(tx, store, user_id, tool.digest)[1],
             outcome,
             user_id=user_id,
             trace_id=result.trace_id,
@@ -50,14 +82,15 @@ def judge_tool(store: Store, trace: Trace, user_id: str) -> None:
     if not trace.source.startswith(TOOL):
         return
     name, _, digest = trace.source.removeprefix(TOOL).partition("@")
-    volume = Volume(store, "user", trace.user_id, caller=Caller.person(user_id))
     wrong = trace.verdict is Verdict.REFUTED
 
     def write(tx: Transaction) -> None:
-        version = volume.version(digest, tx=tx)
+        volume, version = holder(tx, store, user_id, digest)
         outcome = Outcome.WRONG if wrong else Outcome.RIGHT
         record_usage(tx, version, outcome, user_id=user_id, trace_id=trace.id)
-        if wrong and not version.status.out_of_use:
+        # A shared one is off everybody's shelf by that line; who may not write it only says so.
+        own = volume.place == Place("user", user_id)
+        if wrong and own and not version.status.out_of_use:
             why = f"run {trace.id[-6:]} of it was wrong"
             volume.set_status(
                 ArtifactType.TOOL,

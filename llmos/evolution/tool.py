@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmos.errors import IntegrityError
+from llmos.errors import IntegrityError, PermissionDenied
 from llmos.evolution.holes import Hole
 from llmos.evolution.ir import Program, program_from
 from llmos.evolution.optimize import Optimized
@@ -14,7 +14,7 @@ from llmos.evolution.prove import Proof
 from llmos.evolution.relabel import relabelled, relabelled_proof
 from llmos.evolution.templates import Index, Template
 from llmos.values import ArtifactType
-from llmos.volumes import Status, Version, Volume
+from llmos.volumes import Artifact, Status, Version, Volume
 
 TOOL = "tool:"
 """Prefix of the source of a run that a learned tool made; ``name@digest`` comes after it."""
@@ -127,14 +127,17 @@ class Reading:
 class Shelf:
     """The active learned tools of some volumes, the nearest first.
 
+    A name in a nearer volume hides it in those farther away, also where the nearer tool is out of
+    use: what its user has laid aside does not come back from elsewhere.
+
     Args:
-        volumes: Where to look.
+        volumes: Where to look: the user's own, then those that are shared with the user.
     """
 
     volumes: Sequence[Volume]
     damaged: dict[str, str] = field(default_factory=dict)
     """Tools whose stored content is not what was stored: never run, whatever the goal."""
-    _editions: list[int] = field(default_factory=list)
+    _editions: list[_Edition | None] = field(default_factory=list)
     _tools: dict[str, LearntTool] = field(default_factory=dict)
     _index: Index = field(default_factory=Index)
     _numbers: dict[int, tuple[str, int]] = field(default_factory=dict)
@@ -145,31 +148,33 @@ class Shelf:
         return list(self._tools.values())
 
     def readings(self, goal: str) -> list[Reading]:
-        """Every way to understand a goal."""
+        """Every way to understand a goal, by tools of the nearest volumes first."""
         self._refresh()
-        found = []
-        for key, template, slots in self._index.parse(goal):
-            found.append(Reading(self._tools[key], self._numbers[id(template)][1], slots))
-        return found
+        found = [
+            (key, Reading(self._tools[key], self._numbers[id(template)][1], slots))
+            for key, template, slots in self._index.parse(goal)
+        ]
+        # The sort is stable: within a volume the order is the index's.
+        return [reading for _, reading in sorted(found, key=lambda f: int(f[0].partition("/")[0]))]
 
     def _refresh(self) -> None:
-        editions = [volume.edition() for volume in self.volumes]
+        editions = [_edition(k, volume) for k, volume in enumerate(self.volumes)]
         if editions == self._editions:
             return
         known = {tool.digest: tool for tool in self._tools.values()}
         self._tools, self.damaged = {}, {}
+        names: set[str] = set()
         for k, volume in enumerate(self.volumes):
-            for artifact in volume.list_artifacts(ArtifactType.TOOL, Status.ACTIVE, limit=100_000):
-                tool = known.get(artifact.current)
-                try:
-                    if tool is None:
-                        tool = LearntTool.of(volume.get(ArtifactType.TOOL, artifact.name))
-                except IntegrityError as e:
-                    self.damaged[artifact.name] = e.message
-                    continue
-                except (KeyError, TypeError, ValueError):
-                    continue  # written by a person: it is no learned tool
-                self._tools[f"{k}/{artifact.name}"] = tool
+            edition = editions[k]
+            if edition is None:
+                continue
+            there = volume.list_artifacts(ArtifactType.TOOL, limit=100_000)
+            suspended = edition[1]
+            for artifact in there:
+                usable = artifact.status is Status.ACTIVE and artifact.current not in suspended
+                if usable and artifact.name not in names:
+                    self._put(k, volume, artifact, known)
+            names |= {artifact.name for artifact in there}
         self._numbers = {
             id(template): (key, n)
             for key, tool in self._tools.items()
@@ -177,3 +182,32 @@ class Shelf:
         }
         self._index = Index.of({key: list(t.templates) for key, t in self._tools.items()})
         self._editions = editions
+
+    def _put(
+        self, k: int, volume: Volume, artifact: Artifact, known: Mapping[str, LearntTool]
+    ) -> None:
+        tool = known.get(artifact.current)
+        try:
+            if tool is None or tool.name != artifact.name:
+                tool = LearntTool.of(volume.get(ArtifactType.TOOL, artifact.name))
+        except IntegrityError as e:
+            self.damaged[artifact.name] = e.message
+            return
+        except (KeyError, TypeError, ValueError):
+            return  # written by a person: it is no learned tool
+        self._tools[f"{k}/{artifact.name}"] = tool
+
+
+_Edition = tuple[int, frozenset[str]]
+"""State of a volume: the number of its last change, and the versions that are in doubt."""
+
+
+def _edition(k: int, volume: Volume) -> _Edition | None:
+    """What a shelf must know anew when it changes; None where its user may not look any more.
+
+    In the user's own volume what is in doubt is quarantined at once.
+    """
+    try:
+        return volume.edition(), volume.doubted() if k else frozenset()
+    except PermissionDenied:
+        return None

@@ -336,6 +336,7 @@ usages = Table(
     ForeignKeyConstraint(["artifact_id", "digest"], ["versions.artifact_id", "versions.digest"]),
     Index("usages_by_artifact", "artifact_id", "at"),
     Index("usages_by_trace", "trace_id"),
+    Index("usages_by_outcome", "volume", "owner", "outcome"),
 )
 """Append-only: every time an artifact was used or compared, and how that came out."""
 

@@ -13,6 +13,7 @@ from llmos.volumes import content, listing, reading
 from llmos.volumes.access import Access, Caller, require
 from llmos.volumes.reading import Ref
 from llmos.volumes.records import Artifact, Change, Place, Status, Version, VolumeType
+from llmos.volumes.usages import doubted
 
 T = TypeVar("T")
 
@@ -63,10 +64,17 @@ class ReadableVolume:
         """All versions, the oldest first."""
         return self._read(tx, lambda c: reading.history(c, reading.get(c, self._view, type, name)))
 
-    def changes(self, type: ArtifactType, name: str, limit: int | None = None) -> list[Change]:
+    def changes(
+        self,
+        type: ArtifactType,
+        name: str,
+        limit: int | None = None,
+        *,
+        tx: Transaction | None = None,
+    ) -> list[Change]:
         """Everything that was ever done to an artifact, the newest first."""
         return self._read(
-            None,
+            tx,
             lambda c: listing.changes(c, self._view, reading.get(c, self._view, type, name), limit),
         )
 
@@ -78,11 +86,20 @@ class ReadableVolume:
         """A number that is another one after every change in the volume."""
         return self._read(None, lambda c: listing.latest(c, self.place))
 
+    def doubted(self, *, tx: Transaction | None = None) -> frozenset[str]:
+        """Digests of versions that somebody said were wrong, and that nobody put in use since."""
+        return self._read(tx, lambda c: doubted(c, self.place))
+
     def list_artifacts(
-        self, type: ArtifactType | None = None, status: Status | None = None, limit: int = 100
+        self,
+        type: ArtifactType | None = None,
+        status: Status | None = None,
+        limit: int = 100,
+        *,
+        tx: Transaction | None = None,
     ) -> list[Artifact]:
         """The artifacts of one type and status, or of all, the last changed first."""
-        return self._read(None, lambda c: listing.listed(c, self._view, type, status, limit))
+        return self._read(tx, lambda c: listing.listed(c, self._view, type, status, limit))
 
     def read_artifact(self, type: ArtifactType, name: str) -> str:
         """The current version as people read it: sorted YAML, then the code as code."""

@@ -189,3 +189,9 @@ def _set(tx: Transaction, place: Place, user_id: str, role: Role | None) -> None
         tx.conn.execute(delete(roles).where(meant))
     elif not _add(tx, place, user_id, role):
         tx.conn.execute(update(roles).where(meant).values(role=role.value))
+
+
+def all_teams(conn: Connection) -> list[str]:
+    """Ids of all teams that have anybody in them, by name."""
+    named = select(roles.c.owner).where(roles.c.scope == "team").distinct()
+    return list(conn.scalars(named.order_by(roles.c.owner)))

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, exists, func, insert, select
 
 from llmos.kernel.text import plain
 from llmos.store import Transaction, new_id
-from llmos.store.schema import parse_stamp, stamp, usages
+from llmos.store.schema import artifact_changes, parse_stamp, stamp, usages
 from llmos.values import check_name
-from llmos.volumes.records import Artifact, Version
+from llmos.volumes.reading import in_place
+from llmos.volumes.records import Artifact, Place, Status, Version
 
 
 class Outcome(StrEnum):
@@ -134,3 +135,21 @@ def usage_stats(
         cost_saved_usd=sum(micro for *_, micro in rows) / 1_000_000,
         last_used=None if last is None else parse_stamp(last),
     )
+
+
+def doubted(conn: Connection, place: Place) -> frozenset[str]:
+    """Digests of versions of which a use was wrong, and which nobody has put in use again since.
+
+    Who says so may not be who may write the volume: the ledger takes it from everybody's use at
+    once, and the cron of the volume puts it aside later.
+    """
+    again = artifact_changes.alias()
+    cleared = exists().where(
+        again.c.artifact_id == usages.c.artifact_id,
+        again.c.digest == usages.c.digest,
+        again.c.at > usages.c.at,
+        again.c.now == Status.ACTIVE.value,
+    )
+    wrong = usages.c.outcome.in_([Outcome.WRONG.value, Outcome.DISAGREED.value])
+    query = select(usages.c.digest).where(in_place(usages, place), wrong, ~cleared).distinct()
+    return frozenset(conn.scalars(query))

@@ -29,6 +29,7 @@ def upgrade() -> None:
     )
     op.create_index("versions_by_parent", "versions", ["parent"])
     op.create_index("events_by_type", "events", ["type", "seq"])
+    op.create_index("usages_by_outcome", "usages", ["volume", "owner", "outcome"])
 
 
 def _people() -> None:
