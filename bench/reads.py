@@ -83,7 +83,7 @@ async def measure(takes_s: float) -> dict[str, Any]:
         async with LLMOS(Path(folder, "home"), processor=processor, **made) as os:
             for wanted in given:
                 await os.execute(wanted)
-            assert (await os.kernel.run_cron_now()).created
+            assert (await os.kernel.run_cron_now()).learnt.created
             await one_run(os, 0)
             for number in range(1, 2 * RUNS + 1):
                 together = number % 2 == 0

@@ -16,6 +16,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Self
 
+from sqlalchemy import Connection
+
 if __name__ == "__main__":
     # `python llmos/boot.py` puts this folder, not the project, on the path.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -29,7 +31,7 @@ from llmos.cortex.request import Request
 from llmos.errors import PermissionDenied, UserError
 from llmos.evolution.audits import judge_audited
 from llmos.evolution.compiler import Compiler
-from llmos.evolution.ledger import judge_tool
+from llmos.evolution.ledger import judge_tool, near_volumes
 from llmos.evolution.tool import Shelf
 from llmos.kernel.admission import Hooks
 from llmos.kernel.checks import Check
@@ -39,6 +41,7 @@ from llmos.kernel.undo import Undone
 from llmos.memory.goals import check_goal
 from llmos.memory.traces import Traces
 from llmos.plugins.program import ProgramRunner
+from llmos.store import Store, Transaction
 from llmos.values import (
     Clock,
     Decision,
@@ -52,7 +55,8 @@ from llmos.values import (
     check_name,
     utc_now,
 )
-from llmos.volumes import Caller, Volume
+from llmos.volumes import Place, Volume
+from llmos.volumes.roles import admins, first_user, join, role_of
 
 
 class LLMOS:
@@ -104,7 +108,7 @@ class LLMOS:
         self._opened: Kernel | None = None
         self._traces: Traces | None = None
         self._shelf: Shelf | None = None
-        self._compiler: Compiler | None = None
+        self._compilers: dict[str, Compiler] = {}
         self._programs: ProgramRunner | None = None
         self._booting = asyncio.Lock()
 
@@ -121,10 +125,7 @@ class LLMOS:
             if self._opened is None:
                 self._opened = await asyncio.to_thread(self._open)
                 self._traces = Traces(self._opened.store)
-                own = Volume(
-                    self._opened.store, "user", self.user_id, caller=Caller.person(self.user_id)
-                )
-                self._shelf = Shelf([own])
+                self._shelf = Shelf(await asyncio.to_thread(self._welcome, self._opened.store))
         return self
 
     async def shutdown(self) -> None:
@@ -152,7 +153,7 @@ class LLMOS:
             self.traces,
             user_id=self.user_id,
             clock=self._clock,
-            compiler=self._need_compiler(),
+            compiler=self._need_compiler,
             processor=self._need_processor,
             team_id=self.team_id,
             cwd=self.cwd,
@@ -302,6 +303,26 @@ class LLMOS:
             kernel.economy.set_limit("system", config.budget_usd)
         return kernel
 
+    def _welcome(self, store: Store) -> list[Volume]:
+        """Give the user their place: the first one looks after the home, a team gets its member.
+
+        Returns:
+            The volumes whose tools the user has, the nearest first.
+        """
+
+        def known(c: Connection) -> bool:
+            team = Place("team", self.team_id) if self.team_id else None
+            return bool(admins(c)) and (team is None or role_of(c, team, self.user_id) is not None)
+
+        def write(tx: Transaction) -> None:
+            first_user(tx, self.user_id)
+            if self.team_id is not None:
+                join(tx, self.team_id, self.user_id)
+
+        if not store.read(known):
+            store.write(write)
+        return store.read(lambda c: near_volumes(c, store, self.user_id))
+
     def _run(self, request: Request) -> GoalRun:
         assert self._shelf is not None
         return GoalRun(
@@ -320,18 +341,18 @@ class LLMOS:
             self._programs = ProgramRunner()
         return self._programs
 
-    def _need_compiler(self) -> Compiler:
-        if self._compiler is None:
+    def _need_compiler(self, user_id: str) -> Compiler:
+        if user_id not in self._compilers:
             config = self._kernel.config
-            self._compiler = Compiler(
+            self._compilers[user_id] = Compiler(
                 self._kernel.store,
                 self.traces,
-                self.user_id,
+                user_id,
                 seconds=config.learn_seconds,
                 error_budget=config.error_budget,
                 leave_open=config.leave_open,
             )
-        return self._compiler
+        return self._compilers[user_id]
 
     def _request(
         self,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from llmos.crons import CronLevel, CycleReport
+from llmos.crons.context import CronContext
+from llmos.crons.cycles import run_cycle
+from llmos.crons.deciding import Deciding
 from llmos.errors import PermissionDenied, UserError
 from llmos.evolution.asking import Model
 from llmos.evolution.audits import (
@@ -19,6 +24,7 @@ from llmos.evolution.audits import (
 )
 from llmos.evolution.compiler import Compiler, LearnReport
 from llmos.evolution.payback import Payback, payback
+from llmos.evolution.proposals import Promotion, ProposalStatus
 from llmos.evolution.propose import propose as propose_more
 from llmos.evolution.tool import LearntTool
 from llmos.kernel.bus import Subscription
@@ -30,8 +36,9 @@ from llmos.memory.traces import Traces
 from llmos.observability import FeedEntry, ObservabilityHub
 from llmos.replay.preview import Preview, preview
 from llmos.store import EventRow, new_id
-from llmos.values import Audit, Clock, Json, Processor, Trace, utc_now
-from llmos.volumes import Artifact, Caller, UsageStats, Volume, usage_stats
+from llmos.values import Audit, Clock, Json, Processor, Trace, check_name, utc_now
+from llmos.volumes import Artifact, Caller, Place, UsageStats, Version, Volume, usage_stats
+from llmos.volumes.privacy import keep_private, share
 
 
 class CognitiveKernel:
@@ -42,7 +49,7 @@ class CognitiveKernel:
         traces: The stored runs.
         user_id: Who asks.
         clock: The clock that the kernel was opened with.
-        compiler: Makes tools of the user's traces.
+        compiler: Returns what makes tools of a user's traces.
         processor: Makes or returns the model, or raises `NeedsProcessor`.
         team_id: The user's team, whose budget is asked too.
         cwd: The working directory.
@@ -55,7 +62,7 @@ class CognitiveKernel:
         *,
         user_id: str,
         clock: Clock = utc_now,
-        compiler: Compiler,
+        compiler: Callable[[str], Compiler],
         processor: Callable[[], Processor],
         team_id: str | None = None,
         cwd: Path | None = None,
@@ -115,32 +122,134 @@ class CognitiveKernel:
         propose: bool = False,
         progress: Callable[[str], None] = lambda told: None,
         asking: Callable[[str], None] = lambda told: None,
-    ) -> LearnReport:
-        """Learn from what is new, now: recurring traces become proven tools.
+    ) -> CycleReport:
+        """Run one cycle of a cron now; iterating the report gives what it did.
 
         What is learnt is stored before a model is asked, and stays whatever that answers.
 
         Args:
-            cron_level: ``user``: only a user's own traces are worked through for now.
-            owner_id: Whose; the user of this object.
-            propose: Ask the model for what was not found; all of it may cost ``max_cost_usd``.
+            cron_level: ``user``: runs become tools and insights; ``team``, ``system``: what people
+                and teams have in common, and what may be shared.
+            owner_id: Whose: the user of this object, its team, or ``system`` when left out.
+            propose: Of a user's cycle: ask the model for what was not found; all of it may cost
+                ``max_cost_usd``.
             progress: Told the goal that is being looked at.
             asking: Told what the model is asked about.
 
         Raises:
-            UserError: There is no such level.
+            UserError: There is no such level, or no team.
             NeedsProcessor: The model is to be asked and there is none; nothing was begun.
-            PermissionDenied: The traces are another user's.
+            PermissionDenied: The cron is not this user's to run.
         """
-        if cron_level != "user":
-            raise UserError(f"there is no cron of level {cron_level!r}", "use 'user'")
-        if owner_id not in (None, self._user_id):
-            raise PermissionDenied(f"the traces of {owner_id!r} are not yours")
-        processor = self._processor() if propose else None
-        report = await asyncio.to_thread(self._compiler.learn, progress)
+        level, owner = self._cron(cron_level, owner_id)
+        processor = self._processor() if propose and level is CronLevel.USER else None
+        report = await asyncio.to_thread(self.run_cycle, level, owner, progress)
         if processor is None:
             return report
-        return await self._propose(processor, report, asking)
+        return replace(report, learnt=await self._propose(processor, report.learnt, asking))
+
+    def run_cycle(
+        self,
+        level: CronLevel,
+        owner: str,
+        progress: Callable[[str], None] = lambda told: None,
+    ) -> CycleReport:
+        """One cycle of a cron; blocks. Who may ask for it is not looked at here."""
+        return run_cycle(self._crons(), level, owner, progress)
+
+    def _cron(self, level: str, owner: str | None) -> tuple[CronLevel, str]:
+        """The cron that is meant, if this user may run it."""
+        if level not in list(CronLevel):
+            raise UserError(
+                f"there is no cron of level {level!r}", "use 'user', 'team' or 'system'"
+            )
+        own = {"user": self._user_id, "team": self._team_id, "system": "system"}[level]
+        whose = owner if owner is not None else own
+        if whose is None:
+            raise UserError("you are of no team", "name it: --team TEAM")
+        if level == "user" and whose != self._user_id:
+            raise PermissionDenied(f"the traces of {whose!r} are not yours")
+        if level == "team":
+            self.get_team_volume(whose).get_stats()  # only its members may
+        return CronLevel(level), check_name(whose, f"{level} id")
+
+    # --- sharing -----------------------------------------------------------------------------
+
+    def list_proposals(self, *, everything: bool = False, limit: int = 100) -> list[Promotion]:
+        """What may be shared, from or to the volumes that the user may read, newest first.
+
+        Args:
+            everything: Also what is decided.
+            limit: How many at most.
+        """
+        status = None if everything else ProposalStatus.PROPOSED
+        return self._deciding().listed(status, limit)
+
+    def get_evolution_proposals(
+        self, volume_type: str = "user", owner_id: str | None = None
+    ) -> list[dict[str, Json]]:
+        """Open proposals from or to one volume, as JSON."""
+        own = {"user": self._user_id, "team": self._team_id, "system": "system"}
+        place = Place(volume_type, owner_id or own.get(volume_type) or "")  # type: ignore[arg-type]
+        found = self.list_proposals()
+        return [p.as_dict() for p in found if place in (p.source, p.target)]
+
+    def may_decide(self, promotion: Promotion) -> bool:
+        """Whether a proposal waits for this user."""
+        return self._deciding().may_decide(promotion)
+
+    def approve_proposal(self, which: str) -> Promotion:
+        """Agree to a proposal; see `Deciding.approve`."""
+        return self._deciding().approve(which)
+
+    def reject_proposal(self, which: str, why: str = "") -> Promotion:
+        """Say no to a proposal; see `Deciding.reject`."""
+        return self._deciding().reject(which, why)
+
+    def promote_tool(self, name: str, team: str | None = None) -> Promotion:
+        """Share a tool with a team, or a team's tool with all; see `Deciding.promote`."""
+        target = Place("team", team) if team is not None else Place("system", "system")
+        return self._deciding().promote(name, target)
+
+    def recall_tool(self, name: str, why: str = "") -> list[Version]:
+        """Take a tool back from all it was shared with; see `Deciding.recall`."""
+        return self._deciding().recall(name, why)
+
+    def keep_private(self, private: bool = True) -> None:
+        """Keep the user's volume from the crons of teams and of the system, or no longer."""
+        me = Caller.person(self._user_id)
+        change = keep_private if private else share
+        place = Place("user", self._user_id)
+        self._kernel.store.write(lambda tx: change(tx, me, place, "volume"))
+
+    def get_team_volume(self, team_id: str | None = None) -> Volume:
+        """A team's volume; only its members may read it.
+
+        Raises:
+            UserError: No team is named and the user is of none.
+        """
+        team = team_id or self._team_id
+        if team is None:
+            raise UserError("you are of no team", "name it: --team TEAM")
+        return Volume(self._kernel.store, "team", team, caller=Caller.person(self._user_id))
+
+    def get_system_volume(self) -> Volume:
+        """The volume that everybody may read."""
+        me = Caller.person(self._user_id)
+        return Volume(self._kernel.store, "system", "system", caller=me)
+
+    def _crons(self) -> CronContext:
+        registry = self._kernel.registry
+        return CronContext(
+            self._kernel.store,
+            self.traces,
+            self._kernel.config,
+            self._compiler,
+            {tool.name: tool.effect for tool in registry},
+        )
+
+    def _deciding(self) -> Deciding:
+        return Deciding(self._crons(), self._user_id)
 
     async def _propose(
         self, processor: Processor, report: LearnReport, asking: Callable[[str], None]
@@ -149,7 +258,7 @@ class CognitiveKernel:
         scopes = ["system", *team, f"user:{self._user_id}"]
         envelope = Envelope(self.economy, scopes, new_id(), "llmos sleep --propose")
         return await propose_more(
-            self._compiler,
+            self._compiler(self._user_id),
             Model(processor, envelope, self._clock(), self._cwd),
             report,
             max_cost_usd=self._kernel.config.max_cost_usd,

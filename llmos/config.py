@@ -63,6 +63,24 @@ class LLMOSConfig:
     """How long the search for one tool may take, in seconds."""
     leave_open: bool = True
     """Learned tools may leave a value to a model, which is asked for it and for nothing else."""
+    cron_runs: int = 2000
+    """Runs that one cycle of a cron looks at; the rest is left to the next."""
+    promotion: str = "auto"
+    """``auto``: a tool is shared when all gates are green; ``review``: a person approves each."""
+    team_uses: int = 5
+    """Uses from which on a user's tool may be shared with the team."""
+    team_success: float = 0.95
+    """Share of good uses above which it may."""
+    system_uses: int = 5
+    """Uses from which on a team's tool may be shared with everybody."""
+    system_users: int = 3
+    """Different users who must have used it."""
+    system_success: float = 0.95
+    """Share of good uses above which it may."""
+    trust_users: bool = False
+    """Users of this home are who they say they are; else a person looks at what needs several."""
+    unused_days: int = 90
+    """Days after which what nobody used is archived."""
     answer_cache: bool = False
     """Give a recorded answer again even where nothing guards it, labelled with its date."""
 
@@ -91,7 +109,7 @@ class LLMOSConfig:
         return replace(cls(), **values)
 
 
-_SHARES = ("audit_rate", "audit_rate_external")
+_SHARES = ("audit_rate", "audit_rate_external", "team_success", "system_success")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from llmos.evolution.compiler import LearnReport
 from llmos.values import Json
 from llmos.volumes import Place
 
@@ -65,6 +66,8 @@ class CycleReport:
     cost_usd: float = 0.0
     error: str = ""
     """One line, if it failed: then nothing of it is stored, and the next cycle does it again."""
+    learnt: LearnReport = field(default_factory=lambda: LearnReport(0))
+    """What a user's cycle has learnt of the runs, and what not; nothing in other cycles."""
 
     def __iter__(self) -> Iterator[CycleTask]:
         return iter(self.tasks)

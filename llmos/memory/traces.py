@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, case, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, insert, or_, select, update
 
 from llmos.errors import UserError
 from llmos.kernel.recorder import footprint_from
@@ -107,14 +107,19 @@ class Traces:
             query = query.where(traces.c.volume == "user", traces.c.owner == scope.user_id)
         return [_trace(row, ()) for row in self._store.read(lambda c: c.execute(query).all())]
 
-    def touched(self, scope: Scope, since: int) -> tuple[list[str], int]:
+    def touched(
+        self, scope: Scope, since: int, limit: int | None = None, *, failed: bool = False
+    ) -> tuple[list[str], int]:
         """Runs that ended or were judged after an event, and the number of the newest event.
 
         Args:
             scope: Whose.
             since: Number of an event; 0 for all.
+            limit: How many events at most, the oldest first.
+            failed: Runs that failed too.
         """
-        kinds = (EventType.TASK_COMPLETED, EventType.ARTIFACT_CREATED, EventType.ARTIFACT_EVOLVED)
+        kinds = [EventType.TASK_COMPLETED, EventType.ARTIFACT_CREATED, EventType.ARTIFACT_EVOLVED]
+        kinds += [EventType.TASK_FAILED] if failed else []
         query = (
             select(events.c.subject, events.c.seq)
             .join(traces, traces.c.id == events.c.subject)
@@ -125,6 +130,7 @@ class Traces:
                 events.c.type.in_([k.value for k in kinds]),
             )
             .order_by(events.c.seq)
+            .limit(limit)
         )
         rows = self._store.read(lambda c: c.execute(query).all())
         return list(dict.fromkeys(r.subject for r in rows)), max(
@@ -226,6 +232,32 @@ class Traces:
     def _with_steps(self, row: Row[Any]) -> Trace:
         query = select(steps).where(steps.c.trace_id == row.id).order_by(steps.c.idx)
         return _trace(row, self._store.read(lambda c: c.execute(query).all()))
+
+
+def newest_good(
+    conn: Connection, user_id: str, limit: int, shown: ColumnElement[bool]
+) -> list[str]:
+    """Ids of a user's newest runs that a model made and nothing is known against.
+
+    Args:
+        conn: Where to read.
+        user_id: Whose.
+        limit: How many at most.
+        shown: Condition on the ids of runs: which of them may be seen.
+    """
+    good = [v.value for v in Verdict if v.good]
+    mine = select(traces.c.id).where(
+        traces.c.volume == "user",
+        traces.c.owner == user_id,
+        traces.c.status == "done",
+        traces.c.verdict.in_(good),
+        traces.c.quarantined.is_(False),
+        traces.c.source.not_like(f"{REPLAY}%"),
+        traces.c.source.not_like("tool:%"),
+        shown,
+    )
+    newest = mine.order_by(traces.c.started_at.desc(), traces.c.id.desc()).limit(limit)
+    return list(conn.scalars(newest))
 
 
 def _trace(row: Row[Any], step_rows: Sequence[Row[Any]]) -> Trace:

@@ -60,7 +60,7 @@ class Place:
 
     async def night(self) -> list[str]:
         """Learn now; the names of tools that are new or changed."""
-        report = await self.os.kernel.run_cron_now()
+        report = (await self.os.kernel.run_cron_now()).learnt
         return [*report.created, *report.evolved]
 
 
@@ -537,11 +537,11 @@ async def test_a_new_process_goes_on_learning_where_the_last_one_stopped(place: 
     place = await place.again([one, two])
     for lesson in (one, two):
         await place.do(lesson, mode="LEARNER")
-    report = await place.os.kernel.run_cron_now()
+    report = (await place.os.kernel.run_cron_now()).learnt
     assert (report.traces, report.created, report.evolved) == (2, (), (name,))
     content: dict[str, Any] = dict(place.os.kernel.get_user_volume().get(TOOL, name).content)
     assert (content["proof"]["runs"], content["proof"]["agreed"]) == (6, 2)
-    assert (await place.os.kernel.run_cron_now()).traces == 0
+    assert (await place.os.kernel.run_cron_now()).learnt.traces == 0
 
 
 async def test_an_archived_tool_stays_archived(place: Place) -> None:

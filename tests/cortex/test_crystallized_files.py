@@ -28,7 +28,7 @@ def taught(folder: Path) -> LLMOS:
 async def learn(os: LLMOS) -> str:
     for told in TOLD:
         await os.execute(GOAL.format(*told))
-    (name,) = (await os.kernel.run_cron_now()).created
+    (name,) = (await os.kernel.run_cron_now()).learnt.created
     return str(name)
 
 

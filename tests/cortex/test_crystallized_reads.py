@@ -85,7 +85,7 @@ async def taught(make_os: MakeOS, gauges: Gauges, **more: Any) -> LLMOS:
     for trace in given:
         result = await os.execute(trace.goal)
         assert (result.mode, result.success) == (Mode.LEARNER, True), result.error
-    assert (await os.kernel.run_cron_now()).created
+    assert (await os.kernel.run_cron_now()).learnt.created
     await os.shutdown()
     gauges.filed, gauges.came = {}, []
     return await make_os([], plugins=gauges.plugins(), **more)

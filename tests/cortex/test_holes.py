@@ -109,7 +109,7 @@ async def place(make_os: MakeOS) -> Place:
     os = await make_os(plugins=desk.plugins(), processor=model, config=LLMOSConfig(audit_rate=0))
     for number in (11, 12, 13):
         assert (await os.execute(goal(number))).mode is Mode.LEARNER
-    report = await os.kernel.run_cron_now()
+    report = (await os.kernel.run_cron_now()).learnt
     assert len(report.created) == 1, report
     desk.sent.clear()
     return Place(desk, os, model)

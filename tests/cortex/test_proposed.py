@@ -24,7 +24,7 @@ async def test_a_helped_tool_runs_free_after_later_runs_of_the_model_have_agreed
     for lesson in given[:6]:
         clock.now = lesson.now
         await os.execute(lesson.goal)
-    report = await os.kernel.run_cron_now(propose=True)
+    report = (await os.kernel.run_cron_now(propose=True)).learnt
     (name,) = report.created
     assert (report.usage.total_tokens, report.proposer) == (560, "recorded:small-1")
     assert os.kernel.economy.status("user:alice").spent_usd > 0.06

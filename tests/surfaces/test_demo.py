@@ -271,7 +271,7 @@ async def test_what_a_tool_wrote_in_a_folder_no_lesson_knew_is_taken_back(
             taught = await os.execute(lesson.goal, cwd=family.lay_out(tmp_path / str(number)))
             # No check: every write can be undone, so a run without an error is enough to learn.
             assert taught.verdict is Verdict.COMPLETED
-        assert len((await os.kernel.run_cron_now()).created) == 1
+        assert len((await os.kernel.run_cron_now()).learnt.created) == 1
         cwd = family.lay_out(tmp_path / "later")
         result = await os.execute(family.later[0].goal, cwd=cwd)
         assert result.mode is Mode.CRYSTALLIZED
@@ -308,7 +308,7 @@ async def test_only_the_tools_own_function_is_shown(tmp_path: Path) -> None:
     ) as os:
         for number, lesson in enumerate(family.lessons):
             await os.execute(lesson.goal, cwd=family.lay_out(tmp_path / str(number)))
-        (name,) = (await os.kernel.run_cron_now()).created
+        (name,) = (await os.kernel.run_cron_now()).learnt.created
         tool = LearntTool.of(os.kernel.get_user_volume().get(ArtifactType.TOOL, name))
     shown = body_of(tool)
     assert shown.startswith(f"def {tool.function}(")

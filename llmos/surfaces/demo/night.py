@@ -82,7 +82,7 @@ class Night:
 
     async def _sleep(self) -> LearnReport:
         self._teller.chapter("7  The night: what recurs becomes a tool")
-        report = await self._scene.following.kernel.run_cron_now()
+        report = (await self._scene.following.kernel.run_cron_now()).learnt
         self._teller.claim(
             f"{len(report.created)} tools made of {report.traces} good runs in "
             f"{facts.ms(report.seconds)}, without any model",

@@ -78,7 +78,7 @@ def _slept(asked: Globals, propose: bool, *, silent: bool) -> Night:
         except asyncio.CancelledError:
             ended.set()
             raise
-        return Night.of(os, report)
+        return Night.of(os, report.learnt)
 
     try:
         return with_os(asked, work)
