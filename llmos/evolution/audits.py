@@ -154,9 +154,10 @@ def judge_audited(store: Store, trace: Trace, user_id: str) -> None:
 def _suspend(tx: Transaction, store: Store, trace_id: str, audit: Audit, user_id: str) -> None:
     _, name, digest = subject_of(audit.source)
     assert digest is not None
-    held, version = holder(tx, store, user_id, digest)
-    if version.status.out_of_use:
+    found = holder(tx, store, user_id, digest)
+    if found is None or found[1].status.out_of_use:
         return
+    held, version = found
     if held.place.volume != "user":
         # What is shared is taken off every shelf by the ledger; its own cron puts it aside.
         record_usage(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from llmos.errors import IntegrityError
+from llmos.errors import IntegrityError, UserError
 from llmos.evolution.audits import freeze
 from llmos.evolution.contents import content_of, note_of
 from llmos.evolution.learner import Learner
@@ -25,7 +25,7 @@ from llmos.memory.traces import REPLAY, Scope, Traces
 from llmos.replay.eligible import EXAMPLE
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType, EventType, Json, Step, Trace, Usage, Verdict
-from llmos.volumes import Caller, Status, Volume, get_watermark, set_watermark, usage_stats
+from llmos.volumes import PURGED, Caller, Status, Volume, get_watermark, set_watermark, usage_stats
 
 _log = logging.getLogger(__name__)
 
@@ -131,6 +131,8 @@ class Compiler:
         self._outdated: set[str] = set()
         """Families that were learnt under another format."""
         self._at = -1
+        self._purged: str | None = None
+        """What `PURGED` said then: what was purged since is not to be put again."""
         self._digests: dict[str, str] = {}
         """Version of each family's tool that holds what is known of it."""
         self._held: list[str] = []
@@ -223,8 +225,11 @@ class Compiler:
 
     def _current(self, since: int, rest: Mapping[str, Json] | None) -> Learner:
         """The learner of the last cycle, from memory if it was this process that made it."""
-        if self._learner is not None and self._at == since:
+        place = self._volume.place
+        purged = self._store.read(lambda c: get_watermark(c, PURGED, place))
+        if self._learner is not None and self._at == since and self._purged == purged:
             return self._learner
+        self._purged = purged
         if rest is None:
             return Learner(self._seconds, leave_open=self._leave_open)
         self._digests = dict(rest["families"])
@@ -233,8 +238,8 @@ class Compiler:
         for name, digest in rest["families"].items():
             try:
                 families[name] = self._volume.version(digest).content
-            except IntegrityError as e:
-                # Nothing is built on what somebody changed behind the store's back.
+            except (IntegrityError, UserError) as e:
+                # Nothing is built on what somebody changed behind the store's back, or purged.
                 _log.error("what was learnt as %s is given up: %s", name, e.message)
         wanted = trace_ids(rest, *families.values())
         stored = self._traces.by_ids(wanted)

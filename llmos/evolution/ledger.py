@@ -28,17 +28,14 @@ def near_volumes(conn: Connection, store: Store, user_id: str) -> list[Volume]:
     return [Volume(store, p.volume, p.owner, caller=me) for p in places]
 
 
-def holder(tx: Transaction, store: Store, user_id: str, digest: str) -> tuple[Volume, Version]:
-    """The nearest volume of a user that has a version, and the version.
-
-    Raises:
-        UserError: None has it.
-    """
-    *near, last = near_volumes(tx.conn, store, user_id)
-    for volume in near:
+def holder(
+    tx: Transaction, store: Store, user_id: str, digest: str
+) -> tuple[Volume, Version] | None:
+    """The nearest volume of a user that has a version, and the version; None if it was purged."""
+    for volume in near_volumes(tx.conn, store, user_id):
         with suppress(UserError):
             return volume, volume.version(digest, tx=tx)
-    return last, last.version(digest, tx=tx)
+    return None
 
 
 def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) -> None:
@@ -56,9 +53,12 @@ def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) 
     outcome = Outcome.SERVED if served else Outcome.SIDE_EXIT
 
     def write(tx: Transaction) -> None:
+        found = holder(tx, store, user_id, tool.digest)
+        if found is None:
+            return
         record_usage(
             tx,
-            holder(tx, store, user_id, tool.digest)[1],
+            found[1],
             outcome,
             user_id=user_id,
             trace_id=result.trace_id,
@@ -85,7 +85,10 @@ def judge_tool(store: Store, trace: Trace, user_id: str) -> None:
     wrong = trace.verdict is Verdict.REFUTED
 
     def write(tx: Transaction) -> None:
-        volume, version = holder(tx, store, user_id, digest)
+        found = holder(tx, store, user_id, digest)
+        if found is None:
+            return
+        volume, version = found
         outcome = Outcome.WRONG if wrong else Outcome.RIGHT
         record_usage(tx, version, outcome, user_id=user_id, trace_id=trace.id)
         # A shared one is off everybody's shelf by that line; who may not write it only says so.

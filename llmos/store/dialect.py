@@ -112,6 +112,14 @@ def identity(url: URL) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def overwrite_deleted(connection: Connection) -> None:
+    """Have what is deleted on this connection from now on overwritten, not only let go.
+
+    What it leaves in the log beside the database is gone with the next checkpoint.
+    """
+    connection.exec_driver_sql("PRAGMA secure_delete=ON")
+
+
 def set_durable(connection: Connection, durable: bool) -> None:
     """Make the commits that follow survive a power cut, not only the end of the process.
 

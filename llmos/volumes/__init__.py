@@ -1,6 +1,7 @@
 """Volumes: what a user, a team or the system owns, as immutable versions named by digest."""
 
 from llmos.volumes.access import Access, Caller, Kind, may, require
+from llmos.volumes.listing import PURGED
 from llmos.volumes.privacy import is_private, keep_private, share
 from llmos.volumes.readable import ReadableVolume
 from llmos.volumes.records import Artifact, Change, Place, Status, Version, What
@@ -10,6 +11,7 @@ from llmos.volumes.volume import Volume
 from llmos.volumes.watermarks import get_watermark, set_watermark
 
 __all__ = [
+    "PURGED",
     "Access",
     "Artifact",
     "Caller",

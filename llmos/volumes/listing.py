@@ -6,10 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from llmos.store.schema import artifact_changes, artifacts, parse_stamp, versions
+from llmos.store.schema import artifact_changes, artifacts, parse_stamp, versions, watermarks
 from llmos.values import ArtifactType, Json
 from llmos.volumes.reading import artifact_from, in_place, seen
 from llmos.volumes.records import Artifact, Change, Place, Status, View, What
+
+PURGED = "purged"
+"""Watermark: how often something was purged from a volume."""
 
 
 def listed(
@@ -87,6 +90,11 @@ def _change(row: Row[Any]) -> Change:
 
 
 def latest(c: Connection, place: Place) -> int:
-    """Number of the newest change in a volume; 0 if there was none."""
+    """A number that every change in a volume makes another; 0 if there was none."""
     newest = select(func.max(artifact_changes.c.seq)).where(in_place(artifact_changes, place))
-    return int(c.scalar(newest) or 0)
+    purges = select(watermarks.c.value).where(
+        in_place(watermarks, place), watermarks.c.name == PURGED
+    )
+    seq, purged = c.execute(select(newest.scalar_subquery(), purges.scalar_subquery())).one()
+    # A purge takes changes away, so that the newest may be one that was the newest before.
+    return (int(purged or 0) << 48) | int(seq or 0)

@@ -56,7 +56,8 @@ def promote(
         The version in the target.
 
     Raises:
-        PermissionDenied: Who promotes may not write there, or the source is private.
+        PermissionDenied: Who promotes may not write there, the source is private, or a cron would
+            bring back what was purged there.
         UserError: The source is not there any more, is out of use, or lies in the target.
     """
     target.require_write(tx, author)
@@ -66,6 +67,11 @@ def promote(
         done = _version(tx, promotion.made, source.type)
         if done is not None:
             return done
+    if before and target.caller.kind is not Kind.PERSON:
+        raise PermissionDenied(
+            f"{source.label} was purged from {target.place}: nothing automatic brings it back",
+            "a person who may write there can promote it again",
+        )
     further = (d for d in lineage if d != source.digest)
     origin = Origin(author, source.digest, (source.digest, *further), why, Status.ACTIVE)
     label = f"{source.type.value} {source.name!r}"

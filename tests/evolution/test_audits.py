@@ -19,6 +19,7 @@ from llmos.evolution.audits import (
     record_audit,
 )
 from llmos.evolution.compiler import LearnReport
+from llmos.evolution.ledger import judge_tool
 from llmos.evolution.tool import TOOL as SOURCE
 from llmos.evolution.tool import LearntTool
 from llmos.memory.traces import REPLAY, Traces
@@ -27,6 +28,7 @@ from llmos.store import Store
 from llmos.store.schema import events, notifications, traces
 from llmos.values import ArtifactType, Audit, AuditOutcome, Effect, EventType
 from llmos.volumes import Caller, Status, Volume
+from llmos.volumes.purge import purge
 from tests.evolution.jobs import DUTY, NOTE
 from tests.evolution.office import traces as runs_of
 from tests.evolution.test_compiler import Wall, another, remember
@@ -177,6 +179,19 @@ async def test_what_would_have_made_the_same_mistake_is_suspended_with_it(
     assert volume.get(TOOL, tool.name).status is Status.QUARANTINED
     another(store).learn()
     assert proof_of(volume, tool.name)["disagreed"] == 1
+
+
+async def test_of_a_tool_that_was_purged_nothing_is_suspended_or_counted(
+    store: Store, volume: Volume
+) -> None:
+    tool = await a_tool(store, volume)
+    (run_id,) = await audited(store, f"{SOURCE}{tool.label}", AuditOutcome.AGREED)
+    alice = Caller.person("alice")
+    store.write(lambda tx: purge(tx, alice, volume.place, TOOL, tool.name, ""))
+    wrong = await Traces(store).judge(run_id, Verdict.REFUTED, user_id="alice", by="person")
+    judge_audited(store, wrong, "alice")
+    judge_tool(store, replace(wrong, source=f"{SOURCE}{tool.label}"), "alice")
+    assert volume.list_artifacts(TOOL) == []
 
 
 # --- the night ---------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from llmos.memory.traces import Traces
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType, Effect, Footprint, Usage
 from llmos.volumes import Caller, Status, Volume, get_watermark, set_watermark
+from llmos.volumes.purge import purge
 from tests.evolution.jobs import CLEAR, CLIMATE, DUTY, NOTE, ROOM, look, write
 from tests.evolution.office import Job, traces
 
@@ -584,3 +585,18 @@ async def test_what_an_older_release_learnt_is_learnt_anew_under_the_same_name(
     assert {volume.get(TOOL, name).status for name in made} == {Status.ACTIVE}
     assert volume.get(TOOL, gone).status is Status.ARCHIVED
     assert another(store).learn().traces == 0
+
+
+@pytest.mark.parametrize("same_process", [True, False])
+async def test_what_was_purged_is_given_up_and_not_put_again(
+    store: Store, compiler: Compiler, volume: Volume, same_process: bool
+) -> None:
+    await remember(store, [*traces(NOTE, 1, 3), *traces(DUTY, 2, 3)])
+    kept, gone = sorted(compiler.learn().created, key=lambda n: volume.get(TOOL, n).created_at)
+    alice = Caller.person("alice")
+    store.write(lambda tx: purge(tx, alice, volume.place, TOOL, gone, ""))
+    await remember(store, [*traces(NOTE, 3, 1), *traces(DUTY, 4, 1)])
+    report = (compiler if same_process else another(store)).learn()
+    assert report.traces == 2
+    assert [a.name for a in volume.list_artifacts(TOOL)] == [kept]
+    assert list(watermark(store, volume)["families"]) == [kept]
