@@ -10,6 +10,7 @@ from llmos.store.schema import artifact_changes, artifacts, parse_stamp, version
 from llmos.values import ArtifactType, Json
 from llmos.volumes.reading import artifact_from, in_place, seen
 from llmos.volumes.records import Artifact, Change, Place, Status, View, What
+from llmos.volumes.runs import count_runs, listed_runs
 
 PURGED = "purged"
 """Watermark: how often something was purged from a volume."""
@@ -22,15 +23,21 @@ def listed(
     status: Status | None,
     limit: int,
 ) -> list[Artifact]:
-    """The artifacts of a volume, the last changed first; None: of any type or status."""
+    """The artifacts of a volume, the last changed first; None: of any type or status.
+
+    Stored runs are among them, as artifacts of the type trace.
+    """
     query = select(artifacts).where(seen(artifacts, view))
     if type is not None:
         query = query.where(artifacts.c.type == type.value)
     if status is not None:
         query = query.where(artifacts.c.status == status.value)
     newest = (artifacts.c.updated_at.desc(), artifacts.c.id.desc())
-    rows = conn.execute(query.order_by(*newest).limit(limit)).all()
-    return [artifact_from(row) for row in rows]
+    put = [artifact_from(row) for row in conn.execute(query.order_by(*newest).limit(limit))]
+    if type not in (None, ArtifactType.TRACE):
+        return put
+    runs = listed_runs(conn, view, status, limit)
+    return sorted([*put, *runs], key=lambda a: (a.updated_at, a.id), reverse=True)[:limit]
 
 
 def changes(
@@ -61,12 +68,16 @@ def stats(conn: Connection, view: View) -> dict[str, Json]:
         by_type[type] += count
         by_status[status] += count
         pinned += count if is_pinned else 0
+    runs = count_runs(conn, view)
+    for standing, count in runs.items():
+        by_type[ArtifactType.TRACE.value] += count
+        by_status[standing.value] += count
     stored = select(func.count()).select_from(versions).where(seen(versions, view))
     return {
         "volume": view.place.volume,
         "owner": view.place.owner,
         "artifacts": sum(by_type.values()),
-        "versions": conn.scalar(stored) or 0,
+        "versions": (conn.scalar(stored) or 0) + sum(runs.values()),
         "pinned": pinned,
         "by_type": by_type,
         "by_status": by_status,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType, Json
-from llmos.volumes import content, listing, reading
+from llmos.volumes import content, listing, reading, runs
 from llmos.volumes.access import Access, Caller, require
 from llmos.volumes.reading import Ref
 from llmos.volumes.records import Artifact, Change, Place, Status, Version, VolumeType
@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 class ReadableVolume:
     """The artifacts of one owner, to read, as ``caller`` is shown them.
+
+    Stored runs are among them, to be read only: as artifacts of the type trace, named by their ids
+    in small letters.
 
     A version is named by its digest, by six or more of its first digits, or by its number. With
     an open transaction as ``tx``, a method reads what is true inside it.
@@ -48,11 +51,16 @@ class ReadableVolume:
         self, type: ArtifactType, name: str, *, tx: Transaction | None = None
     ) -> Artifact | None:
         """The artifact of that name, or None."""
-        return self._read(tx, lambda c: reading.find(c, self._view, type, name))
+        return self._read(tx, lambda c: self._find(c, type, name))
 
     def get(self, type: ArtifactType, name: str, *, tx: Transaction | None = None) -> Version:
         """The current version, whatever its status: look at it before you use it."""
-        return self._read(tx, lambda c: reading.current(c, reading.get(c, self._view, type, name)))
+
+        def read(c: Connection) -> Version:
+            found = self._get(c, type, name)
+            return reading.current(c, found) if found.current else runs.run_version(c, found)
+
+        return self._read(tx, read)
 
     def version(self, digest: str, *, tx: Transaction | None = None) -> Version:
         """The version with this digest; the oldest, if several artifacts have that content."""
@@ -62,7 +70,12 @@ class ReadableVolume:
         self, type: ArtifactType, name: str, *, tx: Transaction | None = None
     ) -> list[Version]:
         """All versions, the oldest first."""
-        return self._read(tx, lambda c: reading.history(c, reading.get(c, self._view, type, name)))
+
+        def read(c: Connection) -> list[Version]:
+            found = self._get(c, type, name)
+            return reading.history(c, found) if found.current else [runs.run_version(c, found)]
+
+        return self._read(tx, read)
 
     def changes(
         self,
@@ -73,10 +86,12 @@ class ReadableVolume:
         tx: Transaction | None = None,
     ) -> list[Change]:
         """Everything that was ever done to an artifact, the newest first."""
-        return self._read(
-            tx,
-            lambda c: listing.changes(c, self._view, reading.get(c, self._view, type, name), limit),
-        )
+
+        def read(c: Connection) -> list[Change]:
+            found = self._get(c, type, name)
+            return listing.changes(c, self._view, found, limit)
+
+        return self._read(tx, read)
 
     def get_recent_changes(self, limit: int = 10) -> list[Change]:
         """What was done in the volume, the newest first."""
@@ -102,8 +117,12 @@ class ReadableVolume:
         return self._read(tx, lambda c: listing.listed(c, self._view, type, status, limit))
 
     def read_artifact(self, type: ArtifactType, name: str) -> str:
-        """The current version as people read it: sorted YAML, then the code as code."""
-        return content.render(self.get(type, name).content)
+        """The current version as people read it: sorted YAML, then the code as code.
+
+        Of a run, also by its id: goal, verdict, mode, steps, output and cost.
+        """
+        named = name.lower() if type is ArtifactType.TRACE else name
+        return content.render(self.get(type, named).content)
 
     def diff(
         self, type: ArtifactType, name: str, a: Ref | None = None, b: Ref | None = None
@@ -132,6 +151,15 @@ class ReadableVolume:
     def get_stats(self) -> dict[str, Json]:
         """How much is there: numbers of artifacts, in all, by type and by status, and versions."""
         return self._read(None, lambda c: listing.stats(c, self._view))
+
+    def _find(self, c: Connection, type: ArtifactType, name: str) -> Artifact | None:
+        found = reading.find(c, self._view, type, name)
+        if found is None and type is ArtifactType.TRACE:
+            return runs.find_run(c, self._view, name)
+        return found
+
+    def _get(self, c: Connection, type: ArtifactType, name: str) -> Artifact:
+        return self._find(c, type, name) or reading.get(c, self._view, type, name)
 
     def _read(self, tx: Transaction | None, read: Callable[[Connection], T]) -> T:
         def checked(conn: Connection) -> T:

@@ -105,7 +105,7 @@ class Artifact:
     type: ArtifactType
     name: str
     current: str
-    """Digest of the version that counts."""
+    """Digest of the version that counts; ``""`` for a run, whose content is made when read."""
     pinned: bool
     """Nothing automatic makes another version the current one."""
     status: Status

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from llmos.errors import UserError
 from llmos.store import Transaction
 from llmos.values import ArtifactType, Json
 from llmos.volumes import changing, reading
@@ -12,7 +13,8 @@ from llmos.volumes.access import Access, require, require_author
 from llmos.volumes.changing import Origin
 from llmos.volumes.readable import ReadableVolume
 from llmos.volumes.reading import Ref
-from llmos.volumes.records import Artifact, Status, Version
+from llmos.volumes.records import Artifact, Status, Version, View
+from llmos.volumes.runs import find_run
 
 T = TypeVar("T")
 
@@ -73,7 +75,7 @@ class Volume(ReadableVolume):
         return self._write(
             tx,
             author,
-            lambda tx: changing.put(tx, self._view, type, name, content, origin, automatic),
+            lambda tx: self._put(tx, type, name, content, origin, automatic),
         )
 
     async def aput(
@@ -95,7 +97,7 @@ class Volume(ReadableVolume):
             lambda tx: self._admitted(
                 tx,
                 author,
-                lambda tx: changing.put(tx, self._view, type, name, content, origin, automatic),
+                lambda tx: self._put(tx, type, name, content, origin, automatic),
             )
         )
 
@@ -123,7 +125,7 @@ class Volume(ReadableVolume):
             tx,
             author,
             lambda tx: changing.rollback(
-                tx, reading.get(tx.conn, self._view, type, name), to, author=author, why=why
+                tx, self._changeable(tx, type, name), to, author=author, why=why
             ),
         )
 
@@ -221,10 +223,33 @@ class Volume(ReadableVolume):
         change: Callable[[Transaction, Artifact], object],
     ) -> Artifact:
         def write(tx: Transaction) -> Artifact:
-            change(tx, reading.get(tx.conn, self._view, type, name))
+            change(tx, self._changeable(tx, type, name))
             return reading.get(tx.conn, self._view, type, name)
 
         return self._write(tx, author, write)
+
+    def _changeable(self, tx: Transaction, type: ArtifactType, name: str) -> Artifact:
+        self._refuse_run(tx, type, name)
+        return reading.get(tx.conn, self._view, type, name)
+
+    def _put(
+        self,
+        tx: Transaction,
+        type: ArtifactType,
+        name: str,
+        content: Mapping[str, Json],
+        origin: Origin,
+        automatic: bool,
+    ) -> Version:
+        self._refuse_run(tx, type, name)
+        return changing.put(tx, self._view, type, name, content, origin, automatic)
+
+    def _refuse_run(self, tx: Transaction, type: ArtifactType, name: str) -> None:
+        if type is ArtifactType.TRACE and find_run(tx.conn, View(self.place), name) is not None:
+            raise UserError(
+                f"trace {name!r} is a stored run, which nobody changes",
+                "say what you think of it: llmos feedback",
+            )
 
     def _write(self, tx: Transaction | None, author: str, write: Callable[[Transaction], T]) -> T:
         if tx is not None:
