@@ -126,7 +126,7 @@ def test_an_insight_is_shown_and_is_no_markup(mirror: Mirror, volume: Volume, fo
     mirror.refresh(ALICE)
     told = files(folder)["insights/i.md"]
     assert told.startswith("# Mail \\# goes \\<b\\>out\\</b\\>\n\n!\\[x\\](http")
-    assert "\n\\# no title\n\\- no item\n1\\. none\n\\x1b" in told
+    assert "\n\\# no title\n\\- no item\n1\\. none\n\\\\x1b\\[2J" in told
     assert '## Evidence\n\n- run 1 \\# x\n- {"runs": 3}\n' in told
     assert "    confidence: 0.5\n" in told
 
