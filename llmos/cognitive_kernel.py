@@ -31,7 +31,7 @@ from llmos.observability import FeedEntry, ObservabilityHub
 from llmos.replay.preview import Preview, preview
 from llmos.store import EventRow, new_id
 from llmos.values import Audit, Clock, Json, Processor, Trace, utc_now
-from llmos.volumes import Artifact, UsageStats, Volume, usage_stats
+from llmos.volumes import Artifact, Mirror, UsageStats, Volume, usage_stats
 
 
 class CognitiveKernel:
@@ -166,6 +166,10 @@ class CognitiveKernel:
         if user_id not in (None, self._user_id):
             raise PermissionDenied(f"the volume of {user_id!r} is not yours")
         return Volume(self._kernel.store, "user", self._user_id)
+
+    def get_mirror(self) -> Mirror:
+        """The files that show what volumes hold."""
+        return Mirror(self._kernel.store.home, self._kernel.store)
 
     def get_usage(self, artifact: Artifact) -> UsageStats:
         """What came of the uses of an artifact, in all its versions."""

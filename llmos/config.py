@@ -63,6 +63,8 @@ class LLMOSConfig:
     """How long the search for one tool may take, in seconds."""
     leave_open: bool = True
     """Learned tools may leave a value to a model, which is asked for it and for nothing else."""
+    mirror: bool = True
+    """Show what volumes hold as files, in ``workspace/volumes`` of the home, after every cron."""
     answer_cache: bool = False
     """Give a recorded answer again even where nothing guards it, labelled with its date."""
 
