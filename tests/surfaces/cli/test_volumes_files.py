@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from llmos.surfaces.cli.commands import volumes_files
 from tests.surfaces.cli.conftest import Cli
 from tests.surfaces.cli.test_tools import NOTE, NOTES, teach
-
-assert volumes_files
 
 
 @pytest.fixture
@@ -50,9 +47,9 @@ def test_an_edited_tool_is_pushed_shown_as_unproven_and_rolled_back(cli: Cli, pa
     assert refused.code == 2 and "no proof" in refused.err
     assert cli("tools", "run", NOTE, "x=1").code == 2
     goal = "Write a note called 'jam' to list.txt"
-    assert cli("explain", goal, "--json").json["mode"] != "CRYSTALLIZED"
+    assert cli("explain", goal).out.startswith("LEARNER")
     assert cli("tools", "rollback", NOTE).code == 0
-    assert cli("explain", goal, "--json").json["mode"] == "CRYSTALLIZED"
+    assert cli("explain", goal).out.startswith("CRYSTALLIZED")
 
 
 def test_a_file_that_is_refused_ends_in_an_error_and_the_others_are_taken(
