@@ -113,11 +113,18 @@ class Push:
         if type is ArtifactType.TOOL:
             _check_code(part, data.decode())
         note = _behind(entry, history, artifact.current if artifact else "")
-        if self.dry_run:
-            self._pushed.append(Pushed(self._named(path), type, name, None, None, note))
-            return
-        parent = entry.version if entry.version in {v.digest for v in history} else None
-        version = self.volume.put(
+        pushed = Pushed(self._named(path), type, name, None, None, note)
+        if not self.dry_run:
+            parent = entry.version if entry.version in {v.digest for v in history} else None
+            version = self._put(type, name, part, parent)
+            # From here on what stands there is nobody's edit any more.
+            self.state.entries[path] = replace(entry, key="", ours=entry.ours | {digest})
+            self.state.edition = None
+            pushed = replace(pushed, digest=version.digest, version=version.seq)
+        self._pushed.append(pushed)
+
+    def _put(self, type: ArtifactType, name: str, part: str, parent: str | None) -> Version:
+        return self.volume.put(
             None,
             type,
             name,
@@ -126,12 +133,6 @@ class Push:
             parent=parent,
             note=NOTE,
             status=Status.DRAFT,
-        )
-        # From here on what stands there is nobody's edit any more.
-        self.state.entries[path] = replace(entry, key="", ours=entry.ours | {digest})
-        self.state.edition = None
-        self._pushed.append(
-            Pushed(self._named(path), type, name, version.digest, version.seq, note)
         )
 
     def _tell_deleted(self, type: ArtifactType, there: dict[str, Found]) -> None:
