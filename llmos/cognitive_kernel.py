@@ -37,7 +37,7 @@ from llmos.observability import FeedEntry, ObservabilityHub
 from llmos.replay.preview import Preview, preview
 from llmos.store import EventRow, new_id
 from llmos.values import Audit, Clock, Json, Processor, Trace, check_name, utc_now
-from llmos.volumes import Artifact, Caller, Place, UsageStats, Version, Volume, usage_stats
+from llmos.volumes import Artifact, Caller, Mirror, Place, UsageStats, Version, Volume, usage_stats
 from llmos.volumes.privacy import keep_private, share
 
 
@@ -276,6 +276,10 @@ class CognitiveKernel:
             raise PermissionDenied(f"the volume of {user_id!r} is not yours")
         me = Caller.person(self._user_id)
         return Volume(self._kernel.store, "user", self._user_id, caller=me)
+
+    def get_mirror(self) -> Mirror:
+        """The files that show what volumes hold."""
+        return Mirror(self._kernel.store.home, self._kernel.store, Caller.person(self._user_id))
 
     def get_usage(self, artifact: Artifact) -> UsageStats:
         """What came of the uses of an artifact, in all its versions."""

@@ -81,6 +81,8 @@ class LLMOSConfig:
     """Users of this home are who they say they are; else a person looks at what needs several."""
     unused_days: int = 90
     """Days after which what nobody used is archived."""
+    mirror: bool = True
+    """Show what volumes hold as files, in ``workspace/volumes`` of the home, after every cron."""
     answer_cache: bool = False
     """Give a recorded answer again even where nothing guards it, labelled with its date."""
 

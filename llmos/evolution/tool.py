@@ -98,6 +98,14 @@ class LearntTool:
         return self.cost_usd / max(1, self.proof.runs)
 
 
+def learnt(version: Version) -> LearntTool | None:
+    """The tool that a version holds; None where a person wrote it: nothing can run that."""
+    try:
+        return LearntTool.of(version)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 @dataclass(frozen=True)
 class Reading:
     """One way to understand a goal: a tool, one of its templates, and what stands at the slots."""
@@ -189,13 +197,12 @@ class Shelf:
         tool = known.get(artifact.current)
         try:
             if tool is None or tool.name != artifact.name:
-                tool = LearntTool.of(volume.get(ArtifactType.TOOL, artifact.name))
+                tool = learnt(volume.get(ArtifactType.TOOL, artifact.name))
         except IntegrityError as e:
             self.damaged[artifact.name] = e.message
             return
-        except (KeyError, TypeError, ValueError):
-            return  # written by a person: it is no learned tool
-        self._tools[f"{k}/{artifact.name}"] = tool
+        if tool is not None:
+            self._tools[f"{k}/{artifact.name}"] = tool
 
 
 _Edition = tuple[int, frozenset[str]]

@@ -2,6 +2,7 @@
 
 from llmos.volumes.access import Access, Caller, Kind, may, require
 from llmos.volumes.listing import PURGED
+from llmos.volumes.mirror import Mirror, MirrorReport, PushReport
 from llmos.volumes.privacy import is_private, keep_private, share
 from llmos.volumes.readable import ReadableVolume
 from llmos.volumes.records import Artifact, Change, Place, Status, Version, What
@@ -17,8 +18,11 @@ __all__ = [
     "Caller",
     "Change",
     "Kind",
+    "Mirror",
+    "MirrorReport",
     "Outcome",
     "Place",
+    "PushReport",
     "ReadableVolume",
     "Role",
     "Status",

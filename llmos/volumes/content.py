@@ -51,9 +51,9 @@ def render(content: Mapping[str, Json]) -> str:
     rest = dict(content)
     code = rest.pop("code", None)
     if not isinstance(code, str):
-        return _yaml(content)
+        return as_yaml(content)
     # No YAML of the rest has an empty line after this one: what follows can only be code.
-    return (_yaml(rest) if rest else "") + f"code:\n\n{code}"
+    return (as_yaml(rest) if rest else "") + f"code:\n\n{code}"
 
 
 def diff(a: Mapping[str, Json], b: Mapping[str, Json], a_label: str, b_label: str) -> str:
@@ -63,7 +63,8 @@ def diff(a: Mapping[str, Json], b: Mapping[str, Json], a_label: str, b_label: st
     return "\n".join(difflib.unified_diff(before, after, a_label, b_label, lineterm=""))
 
 
-def _yaml(content: Mapping[str, Json]) -> str:
+def as_yaml(content: Mapping[str, Json]) -> str:
+    """``content`` as sorted YAML, text of several lines as lines."""
     import yaml  # loaded only where somebody reads
 
     class Readable(yaml.SafeDumper):

@@ -22,6 +22,7 @@ from llmos.surfaces.cli.commands import (
     tools,
     traces,
     verdicts,
+    volumes,
 )
 from llmos.surfaces.cli.options import Globals, group
 
@@ -38,6 +39,7 @@ class _InOrder(TyperGroup):
             "learn",
             "sleep",
             "tools",
+            "volumes",
             "audits",
             "traces",
             "feedback",
@@ -98,6 +100,7 @@ app.command("explain")(goals.explain)
 app.command("learn")(learn.learn)
 app.command("sleep")(sleep.sleep)
 app.add_typer(tools.app, name="tools")
+app.add_typer(volumes.app, name="volumes")
 app.add_typer(audits.app, name="audits")
 app.add_typer(traces.app, name="traces")
 app.command("feedback")(verdicts.feedback)

@@ -64,8 +64,13 @@ def show(ctx: typer.Context, name: Name, as_json: JsonFlag = False) -> None:
     from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json
     from llmos.surfaces.cli.views.tool_sheet import Sheet, print_sheet
+    from llmos.surfaces.cli.views.unproven import as_dict, print_unproven, unproven
 
     async def work(os: LLMOS) -> None:
+        by_hand = unproven(os.kernel.get_user_volume(), name)
+        if by_hand is not None:
+            print_json(as_dict(*by_hand)) if as_json else print_unproven(*by_hand)
+            return
         sheet = Sheet.of(os, name)
         if as_json:
             print_json(sheet.as_dict())
@@ -199,9 +204,14 @@ def activate(ctx: typer.Context, name: Name, why: Why = "", as_json: JsonFlag = 
     """Put a suspended or waiting tool in use, as it is."""
     from functools import partial
 
+    from llmos.surfaces.cli.views.unproven import require_learnt
     from llmos.volumes import Status
 
-    _change(ctx, name, lambda v: partial(v.set_status, status=Status.ACTIVE), why, as_json)
+    def activated(volume: Volume) -> Callable[..., object]:
+        require_learnt(volume, name)
+        return partial(volume.set_status, status=Status.ACTIVE)
+
+    _change(ctx, name, activated, why, as_json)
 
 
 @app.command("run")

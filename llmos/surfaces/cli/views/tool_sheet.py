@@ -15,12 +15,12 @@ from llmos.surfaces.cli.output import (
     moment,
     one_line,
     out,
-    print_block,
     print_table,
     printable,
     to_json,
 )
 from llmos.surfaces.cli.views.served import left_to_a_model, show_left_open, show_places
+from llmos.surfaces.cli.views.unproven import print_code
 from llmos.values import ArtifactType, Json
 from llmos.volumes import Artifact, Outcome, Status, UsageStats, Version
 
@@ -104,7 +104,7 @@ def print_sheet(sheet: Sheet) -> None:
     console.print("\ngoals", style="bold")
     for template in tool.templates:
         console.print(f"  {one_line(str(template), 500)}")
-    _print_code(tool.code)
+    print_code(tool.code)
     _print_proof(tool)
     _print_reads(tool)
     show_left_open(console, tool)
@@ -113,14 +113,6 @@ def print_sheet(sheet: Sheet) -> None:
     _print_uses(sheet.usage)
     print_audits(sheet.audits)
     _print_account(sheet.payback)
-
-
-def _print_code(code: str) -> None:
-    from rich.syntax import Syntax
-
-    out().print("\ncode", style="bold")
-    shown = Syntax(printable(code.rstrip()), "python", theme="ansi_dark", word_wrap=True)
-    print_block(shown)
 
 
 def _print_proof(tool: LearntTool) -> None:

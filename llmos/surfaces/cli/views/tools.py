@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmos.errors import IntegrityError, UserError
-from llmos.evolution.tool import LearntTool
+from llmos.evolution.tool import LearntTool, learnt
 from llmos.surfaces.cli.output import err, one_line, print_table, printable
+from llmos.surfaces.cli.views.unproven import UNPROVEN, require_learnt
 from llmos.values import ArtifactType, Json
 from llmos.volumes import Artifact, Status
 
@@ -33,6 +34,7 @@ def usable(os: LLMOS, name: str) -> LearntTool:
         }
         hint = hints.get(version.status, f"see llmos tools history {name}")
         raise UserError(f"the tool {name!r} is {version.status.value}", hint)
+    require_learnt(os.kernel.get_user_volume(), name)
     return LearntTool.of(version)
 
 
@@ -69,7 +71,9 @@ def _row(os: LLMOS, artifact: Artifact) -> dict[str, Json]:
     except IntegrityError:
         # One damaged tool must not hide the others.
         return told | {"status": "damaged"}
-    tool = LearntTool.of(version)
+    tool = learnt(version)
+    if tool is None:
+        return told
     proof = tool.proof
     templates = [str(t) for t in tool.templates]
     numbers = {"runs": proof.runs, "agreed": proof.agreed, "risk": round(proof.risk, 6)}
@@ -87,6 +91,10 @@ def print_rows(rows: Sequence[dict[str, Json]]) -> None:
         "GOAL",
     )
     print_table(header, [_cells(row) for row in rows])
+
+
+def _without_goal(row: dict[str, Json]) -> str:
+    return "" if row["status"] == "damaged" else UNPROVEN
 
 
 def print_claim(os: LLMOS) -> None:
@@ -110,5 +118,5 @@ def _cells(row: dict[str, Json]) -> tuple[str, ...]:
         f"{row['risk']:.4f}" if known else "-",
         f"{row['uses']:,}",
         f"{row['tokens_saved']:,}" if known else "-",
-        one_line(row["templates"][0], 200) if row["templates"] else "",
+        one_line(row["templates"][0], 200) if row["templates"] else _without_goal(row),
     )

@@ -59,7 +59,7 @@ def _version(version: Version, artifact: Artifact) -> dict[str, Json]:
         "status": version.status.value,
         "author": version.author,
         "created_at": version.created_at,
-        "runs": version.content["proof"]["runs"],
+        "runs": version.content.get("proof", {}).get("runs"),
         "note": version.note,
     }
 
@@ -79,7 +79,7 @@ def print_history(told: Mapping[str, Json]) -> None:
             v["status"],
             when(v["created_at"]),
             v["author"],
-            str(v["runs"]),
+            "-" if v["runs"] is None else str(v["runs"]),
             one_line(v["note"]),
         )
         for v in told["versions"]
