@@ -15,13 +15,16 @@ from llmos.surfaces.cli.commands import (
     demo,
     doctor,
     feed,
+    findings,
     goals,
     interactive,
     learn,
+    report,
     sleep,
     tools,
     traces,
     verdicts,
+    volumes,
 )
 from llmos.surfaces.cli.options import Globals, group
 
@@ -44,6 +47,13 @@ class _InOrder(TyperGroup):
             "undo",
             "resolve",
             "budget",
+            "report",
+            "inbox",
+            "insights",
+            "suggestions",
+            "accept",
+            "dismiss",
+            "volumes",
             "feed",
             "ack",
         ),
@@ -104,6 +114,13 @@ app.command("feedback")(verdicts.feedback)
 app.command("undo")(verdicts.undo)
 app.command("resolve")(verdicts.resolve)
 app.add_typer(budget.app, name="budget")
+app.command("report")(report.report)
+app.command("inbox")(report.inbox)
+app.command("insights")(findings.insights)
+app.command("suggestions")(findings.suggestions)
+app.command("accept")(findings.accept)
+app.command("dismiss")(findings.dismiss)
+app.command("volumes")(volumes.volumes)
 app.command("feed")(feed.feed)
 app.command("ack")(feed.ack)
 app.command("doctor")(doctor.doctor)
