@@ -107,6 +107,4 @@ def measure(home: Path, days: float) -> list[dict[str, Any]]:
 def main() -> list[dict[str, Any]]:
     """Measure and return the rows."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(Path(folder) / "spread", DAYS)
-        # The worst case: everything happened in the period.
-        return rows + [{**row, "target": ""} for row in measure(Path(folder) / "dense", 1)]
+        return measure(Path(folder) / "home", DAYS)

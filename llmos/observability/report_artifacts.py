@@ -68,7 +68,9 @@ def _newest(
     happened = window.happened(places, type)
     newest = select(events).where(happened).order_by(events.c.seq.desc()).limit(window.limit)
     rows = [event_row(row) for row in window.conn.execute(newest)]
-    total = window.conn.scalar(select(func.count()).where(happened)) or 0
+    total = len(rows)
+    if total == window.limit:
+        total = window.conn.scalar(select(func.count()).where(happened)) or 0
     return [line_of(window, row) for row in rows], total
 
 

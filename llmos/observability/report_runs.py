@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import and_, case, exists, func, select
 
 from llmos.kernel.ledger import MICRO, dollars
 from llmos.observability.outcomes import short
@@ -78,7 +77,12 @@ def failed_goals(window: Window) -> tuple[list[Line], int]:
     query = select(events.c.title, times, last).where(failed).group_by(events.c.title)
     in_order = query.order_by(times.desc(), last.desc())
     rows = window.conn.execute(in_order.limit(window.limit)).all()
-    total = window.conn.scalar(select(func.count(events.c.title.distinct())).where(failed)) or 0
+    if not rows:
+        return [], 0
+    total = len(rows)
+    if total == window.limit:
+        several = select(func.count(events.c.title.distinct())).where(failed)
+        total = window.conn.scalar(several) or 0
     newest = select(events).where(events.c.seq.in_([seq for *_, seq in rows]))
     events_by_seq = {r.seq: event_row(r) for r in window.conn.execute(newest)}
     lines = []
@@ -112,27 +116,19 @@ def _counts(window: Window) -> tuple[int, int, int, int]:
 def _spent(window: Window) -> tuple[int, int]:
     """Micro-dollars of the reader's runs, and of background work for them."""
     scope = f'"user:{window.reader.user_id}"'
-    query = select(ledger.c.scopes, ledger.c.amount_micro).where(
+    # The narrowest scope is the last: of a run "run:" and the id of its trace. What is no run of
+    # a goal was spent in the background.
+    run = func.substr(ledger.c.scopes, func.length(ledger.c.scopes) - 27, 26)
+    awake = case((exists().where(traces.c.id == run), ledger.c.amount_micro), else_=0)
+    query = select(func.sum(ledger.c.amount_micro), func.sum(awake)).where(
         ledger.c.seq >= window.first_of_ledger(),
         ledger.c.at <= stamp(window.until),
         ledger.c.kind == "spend",
         ledger.c.amount_micro != 0,
         ledger.c.scopes.contains(scope, autoescape=True),
     )
-    paid: dict[str, int] = {}
-    for scopes, amount in window.conn.execute(query):
-        run = next((s for s in json.loads(scopes) if s.startswith("run:")), "")
-        paid[run[4:]] = paid.get(run[4:], 0) + amount
-    # What is no run of a goal was spent in the background.
-    awake = set(_known(window, [run for run in paid if run]))
-    wake = sum(amount for run, amount in paid.items() if run in awake)
-    return wake, sum(paid.values()) - wake
-
-
-def _known(window: Window, ids: Sequence[str]) -> Iterator[str]:
-    for start in range(0, len(ids), _CHUNK):
-        some = select(traces.c.id).where(traces.c.id.in_(ids[start : start + _CHUNK]))
-        yield from window.conn.scalars(some)
+    spent, wake = window.conn.execute(query).one()
+    return int(wake or 0), int(spent or 0) - int(wake or 0)
 
 
 def _saved_by_tools(window: Window) -> tuple[int, int]:

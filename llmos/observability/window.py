@@ -79,7 +79,8 @@ class Window:
     ) -> Window:
         """The window, with the number of its first event."""
         # Clocks can step back: the first by number is not always the first by time.
-        new = select(func.min(events.c.seq)).where(events.c.at >= stamp(since))
+        # Of a sum, since the smallest number alone would be looked for from the oldest event on.
+        new = select(func.min(events.c.seq + 0)).where(events.c.at >= stamp(since))
         first = conn.scalar(new)
         nothing = (conn.scalar(select(func.max(events.c.seq))) or 0) + 1
         reader = Reader.of(conn, user_id)
@@ -108,20 +109,9 @@ class Window:
 
     def first_of_ledger(self) -> int:
         """Number of the first line of the ledger in the period; lines are in order of time."""
-        ends = select(func.min(ledger.c.seq), func.max(ledger.c.seq))
-        low, high = self.conn.execute(ends).one()
-        if low is None:
-            return 0
-        high += 1
-        while low < high:
-            middle = (low + high) // 2
-            after = select(ledger.c.at).where(ledger.c.seq >= middle).order_by(ledger.c.seq)
-            at = self.conn.scalar(after.limit(1))
-            if at is not None and at < stamp(self.since):
-                low = middle + 1
-            else:
-                high = middle
-        return int(low)
+        # Walks back from the newest line, no further than the period.
+        before = select(func.max(ledger.c.seq)).where(ledger.c.at < stamp(self.since))
+        return int(self.conn.scalar(before) or 0) + 1
 
 
 def told(name: str) -> ColumnElement[Any]:

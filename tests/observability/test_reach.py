@@ -86,11 +86,15 @@ def test_what_one_transaction_does_to_one_artifact_is_one_line(
     assert f.diff == ""
 
 
-def test_a_new_version_says_how_to_see_the_difference(store: Store, hub: ObservabilityHub) -> None:
+def test_a_new_version_says_how_to_see_the_difference(
+    store: Store, hub: ObservabilityHub, clock: TestClock
+) -> None:
     volume = Volume(store, "user", "alice")
-    a, b = (volume.put(None, ArtifactType.TOOL, "f", {"n": n}, author="bob") for n in (1, 2))
+    a = volume.put(None, ArtifactType.TOOL, "f", {"n": 1}, author="bob")
+    clock.forward(seconds=1)
+    b = volume.put(None, ArtifactType.TOOL, "f", {"n": 2}, author="bob")
     line = hub.get_activity_feed()[0]
-    assert line.diff in (f"llmos tools diff f {a.digest[:12]} {b.digest[:12]}", "")
+    assert line.diff == f"llmos tools diff f {a.digest[:12]} {b.digest[:12]}"
 
 
 def test_a_row_that_stands_for_many_quiet_cycles_counts_as_many(

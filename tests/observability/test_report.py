@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
@@ -436,6 +436,7 @@ def shared_store() -> Iterator[tuple[Store, TestClock]]:
         yield opened, clock
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_leaves_the_text_narrow_and_the_page_well_formed(
     shared_store: tuple[Store, TestClock], text: str
