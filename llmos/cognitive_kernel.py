@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 from llmos.crons import CronLevel, CycleReport
 from llmos.crons.context import CronContext
@@ -33,12 +35,36 @@ from llmos.kernel.envelope import Envelope
 from llmos.kernel.intents import Intent
 from llmos.kernel.kernel import Kernel
 from llmos.memory.traces import Traces
-from llmos.observability import FeedEntry, ObservabilityHub
+from llmos.observability import ActivityReport, FeedEntry, ObservabilityHub, activity_report
+from llmos.observability.harmless import harmless
+from llmos.observability.report import LINES
+from llmos.observability.report_html import as_html
+from llmos.observability.report_text import as_markdown, as_text
+from llmos.observability.rows import Reader
+from llmos.observability.summary import global_summary, use_of
+from llmos.observability.waiting import Waiting, waiting_for
 from llmos.replay.preview import Preview, preview
 from llmos.store import EventRow, new_id
-from llmos.values import Audit, Clock, Json, Processor, Trace, check_name, utc_now
-from llmos.volumes import Artifact, Caller, Mirror, Place, UsageStats, Version, Volume, usage_stats
+from llmos.values import ArtifactType, Audit, Clock, Json, Processor, Trace, check_name, utc_now
+from llmos.volumes import (
+    Access,
+    Artifact,
+    Caller,
+    Change,
+    Mirror,
+    Place,
+    Status,
+    UsageStats,
+    Version,
+    Volume,
+    require,
+    usage_stats,
+)
 from llmos.volumes.privacy import keep_private, share
+from llmos.volumes.records import VolumeType
+from llmos.volumes.taking_back import find_happening, take_back
+
+_FORMS = {"text": as_text, "markdown": as_markdown, "html": as_html}
 
 
 class CognitiveKernel:
@@ -112,7 +138,78 @@ class CognitiveKernel:
         for n in pending:
             lines.append(f"- {n.title} ({n.at:%Y-%m-%d %H:%M}, {n.event_id[-6:].lower()})")
             lines += [f"  {line}" for line in n.description.splitlines()]
-        return "\n".join(lines)
+        return harmless("\n".join(lines))
+
+    def get_activity_report(self, since_hours: float = 24, limit: int = LINES) -> ActivityReport:
+        """What happened, what it saved and what needs the user.
+
+        Args:
+            since_hours: How far to look back.
+            limit: Lines of a section at most.
+        """
+        now = self._clock()
+        since = now - timedelta(hours=since_hours)
+        store, user = self._kernel.store, self._user_id
+        return store.read(lambda c: activity_report(c, user, since, now, limit))
+
+    def format_activity_report(self, since_hours: float = 24, format: str = "text") -> str:
+        """The report to print: as ``text``, ``markdown``, or ``html``, a page of its own.
+
+        Raises:
+            UserError: There is no such format.
+        """
+        if format not in _FORMS:
+            raise UserError(f"there is no format {format!r}", f"use one of {', '.join(_FORMS)}")
+        return _FORMS[format](self.get_activity_report(since_hours))
+
+    def get_global_activity_summary(self, since_hours: float = 24) -> dict[str, Json]:
+        """Numbers of what happened in the user's, their teams' and the system's volumes."""
+        now = self._clock()
+        since = now - timedelta(hours=since_hours)
+        return self._kernel.store.read(lambda c: global_summary(c, self._user_id, since, now))
+
+    def get_waiting(self) -> list[Waiting]:
+        """Suggestions, proposals that the user decides, and external writes in doubt."""
+        store, now = self._kernel.store, self._clock()
+        return store.read(lambda c: waiting_for(c, Reader.of(c, self._user_id), now))
+
+    def get_artifact_changes(
+        self, volume_type: VolumeType = "user", owner_id: str | None = None, limit: int = 50
+    ) -> list[Change]:
+        """What was done with artifacts, the newest first.
+
+        Args:
+            volume_type: ``user``, ``team`` or ``system``.
+            owner_id: Whose volume; the user's own, or that of their team, when left out.
+            limit: How many at most.
+        """
+        return self._volume(volume_type, owner_id).get_recent_changes(limit)
+
+    def analyze_volume(
+        self, volume_type: VolumeType = "user", owner_id: str | None = None
+    ) -> dict[str, Json]:
+        """Numbers of a volume: by type and status, uses, estimated savings, frequent goals."""
+        volume = self._volume(volume_type, owner_id)
+        place, store = volume.place, self._kernel.store
+        return volume.get_stats() | store.read(lambda c: use_of(c, place.volume, place.owner))
+
+    def is_event(self, named: str) -> bool:
+        """Whether an id, or the last six characters of it, is that of an event or a cycle.
+
+        Raises:
+            UserError: It is that of several.
+        """
+        find = find_happening
+        return self._kernel.store.read(lambda c: find(c, named, self._user_id)) is not None
+
+    def take_back(self, named: str) -> list[str]:
+        """Take back what an event tells, or all that a cycle did; what was done, a line each.
+
+        Raises:
+            UserError: There is no such event, or something came after it.
+            PermissionDenied: The volume is not the user's to change.
+        """
+        return self._kernel.store.write(lambda tx: take_back(tx, named, self._user_id))
 
     async def run_cron_now(
         self,
@@ -170,7 +267,7 @@ class CognitiveKernel:
         if level == "user" and whose != self._user_id:
             raise PermissionDenied(f"the traces of {whose!r} are not yours")
         if level == "team":
-            self.get_team_volume(whose).get_stats()  # only its members may
+            self.get_team_volume(whose)  # only its members may
         return CronLevel(level), check_name(whose, f"{level} id")
 
     # --- sharing -----------------------------------------------------------------------------
@@ -223,15 +320,18 @@ class CognitiveKernel:
         self._kernel.store.write(lambda tx: change(tx, me, place, "volume"))
 
     def get_team_volume(self, team_id: str | None = None) -> Volume:
-        """A team's volume; only its members may read it.
+        """A team's volume.
 
         Raises:
             UserError: No team is named and the user is of none.
+            PermissionDenied: The user is no member of it.
         """
         team = team_id or self._team_id
         if team is None:
             raise UserError("you are of no team", "name it: --team TEAM")
-        return Volume(self._kernel.store, "team", team, caller=Caller.person(self._user_id))
+        me, place, store = Caller.person(self._user_id), Place("team", team), self._kernel.store
+        store.read(lambda c: require(c, me, place, Access.READ))
+        return Volume(store, "team", team, caller=me)
 
     def get_system_volume(self) -> Volume:
         """The volume that everybody may read."""
@@ -280,6 +380,36 @@ class CognitiveKernel:
     def get_mirror(self) -> Mirror:
         """The files that show what volumes hold."""
         return Mirror(self._kernel.store.home, self._kernel.store, Caller.person(self._user_id))
+
+    def get_readable_volumes(self) -> list[Volume]:
+        """The volumes that concern the user: their own, those of their teams, the system's."""
+        store = self._kernel.store
+        places = store.read(lambda c: Reader.of(c, self._user_id)).places
+        me = Caller.person(self._user_id)
+        return [Volume(store, cast(VolumeType, v), owner, caller=me) for v, owner in places]
+
+    def decide_suggestion(self, volume: Volume, name: str, status: Status) -> bool:
+        """Accept a suggestion (``active``) or dismiss it (``archived``); whether that is new.
+
+        Raises:
+            UserError: There is no such suggestion.
+            PermissionDenied: The volume is not the user's to change.
+        """
+        before = volume.find(ArtifactType.SUGGESTION, name)
+        why = "accepted" if status is Status.ACTIVE else "dismissed"
+        after = volume.set_status(
+            ArtifactType.SUGGESTION, name, status, author=self._user_id, why=why
+        )
+        return before != after
+
+    def _volume(self, volume_type: VolumeType, owner_id: str | None) -> Volume:
+        if volume_type == "user":
+            return self.get_user_volume(owner_id)
+        if volume_type == "team":
+            return self.get_team_volume(owner_id)
+        if owner_id not in (None, "system"):
+            raise UserError(f"the system has no volume of {owner_id!r}", "leave the owner out")
+        return self.get_system_volume()
 
     def get_usage(self, artifact: Artifact) -> UsageStats:
         """What came of the uses of an artifact, in all its versions."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmos import LLMOSConfig, Mode
-from llmos.errors import UserError
+from llmos.errors import PermissionDenied, UserError
 from llmos.plugins.tool import tool
 from llmos.values import EventType
 from tests.conftest import MakeOS, recording
@@ -79,3 +79,21 @@ async def test_a_preview_of_an_explained_trace_does_nothing(make_os: MakeOS, cwd
     (write,) = os.kernel.preview(trace, cwd).writes
     assert "+hello" in write.diff
     assert not (cwd / "hello.txt").exists()
+
+
+async def test_the_names_of_the_reading_side_work_as_written(make_os: MakeOS) -> None:
+    os = await make_os([WRITE])
+    await os.execute(WRITE.goal)
+    kernel = os.kernel
+    assert kernel.format_activity_report().startswith("1 run by a model")
+    assert kernel.format_activity_report(format="html").startswith("<!doctype html>")
+    with pytest.raises(UserError, match="no format"):
+        kernel.format_activity_report(format="pdf")
+    assert kernel.get_artifact_changes(volume_type="user") == []
+    assert kernel.analyze_volume("user", owner_id="alice")["by_type"]["trace"] == 1
+    assert kernel.get_global_activity_summary()["model_runs"] == 1
+    assert kernel.get_system_volume().list_artifacts() == []
+    with pytest.raises(PermissionDenied, match="members"):
+        kernel.get_team_volume("engineering")
+    with pytest.raises(PermissionDenied):
+        kernel.analyze_volume("user", owner_id="bob")

@@ -3,5 +3,12 @@
 from llmos.observability.feed import FeedEntry
 from llmos.observability.hub import ObservabilityHub
 from llmos.observability.notifications import Notification
+from llmos.observability.report import ActivityReport, activity_report
 
-__all__ = ["FeedEntry", "Notification", "ObservabilityHub"]
+__all__ = [
+    "ActivityReport",
+    "FeedEntry",
+    "Notification",
+    "ObservabilityHub",
+    "activity_report",
+]

@@ -1,7 +1,8 @@
 """From events to lines that a person reads: who did what, why, when, and what it cost.
 
 Quiet things (a free replay, a cycle that found nothing to do, a healthy health check) are one
-line for all their repetitions. All of it is computed from events, never from a model's words.
+line for all their repetitions, and so is all that one transaction did to one artifact. All of it
+is computed from events, never from a model's words.
 """
 
 from __future__ import annotations
@@ -10,21 +11,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from llmos.observability import outcomes
 from llmos.store import EventRow
 from llmos.store.schema import stamp
-from llmos.values import EventType, Json, Mode
+from llmos.values import EventType, Json
 
 _ENDED_BY = {
     EventType.TASK_STARTED: (EventType.TASK_COMPLETED, EventType.TASK_FAILED),
     EventType.CYCLE_BEGIN: (EventType.CYCLE_END,),
 }
 """Beginnings that say nothing once the end is told."""
-
-_MODES = {
-    Mode.FOLLOWER: "replayed from a trace",
-    Mode.MIXED: "the model worked from an example",
-    Mode.LEARNER: "the model worked alone",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +37,15 @@ class FeedEntry:
     subject: str
     event_id: str
     count: int = 1
-    """How many events share the line."""
+    """How many times it happened, where all of them share the line."""
     since: datetime | None = None
     """The first time that was looked at, where several events share the line."""
+    evidence: str = ""
+    """The numbers that it stands on."""
+    undo: str = ""
+    """What to type to take it back; ``""`` where that cannot be."""
+    diff: str = ""
+    """What to type to see what changed."""
 
     def as_dict(self) -> dict[str, Json]:
         """The entry as JSON; times are ISO 8601 in UTC."""
@@ -64,7 +66,8 @@ def entries(newest_first: Iterable[EventRow], limit: int) -> list[FeedEntry]:
         ended.add((row.type, row.actor, row.subject))
         if any((end, row.actor, row.subject) in ended for end in _ENDED_BY.get(row.type, ())):
             continue
-        key = (row.type, row.actor, row.title, _why(row)) if _quiet(row) else row.seq
+        quiet = (row.type, row.actor, row.title, outcomes.why_of(row))
+        key = quiet if outcomes.is_quiet(row) else outcomes.outcome_of(row)
         if key not in lines and len(lines) >= limit:
             break
         lines.setdefault(key, []).append(row)
@@ -72,40 +75,20 @@ def entries(newest_first: Iterable[EventRow], limit: int) -> list[FeedEntry]:
 
 
 def _entry(rows: list[EventRow]) -> FeedEntry:
-    row = rows[0]
+    row = outcomes.telling(rows)
+    count = sum(map(outcomes.times, rows)) if outcomes.is_quiet(row) else 1
     return FeedEntry(
-        when=row.at,
+        when=rows[0].at,
         who=row.actor or "kernel",
-        what=row.title or " ".join((row.type.value.lower().replace("_", " "), row.subject)),
-        why=_why(row),
+        what=outcomes.title_of(row),
+        why=outcomes.why_of(row) or next(filter(None, map(outcomes.why_of, rows)), ""),
         cost_usd=float(row.payload.get("cost_usd") or 0.0),
         type=row.type,
         subject=row.subject,
         event_id=row.id,
-        count=len(rows),
-        since=rows[-1].at if len(rows) > 1 else None,
+        count=count,
+        since=rows[-1].at if count > 1 else None,
+        evidence=outcomes.evidence_of(row),
+        undo=outcomes.undo_of(row),
+        diff=outcomes.diff_of(row),
     )
-
-
-def _why(row: EventRow) -> str:
-    told = row.payload
-    for name in ("why", "note"):
-        if told.get(name):
-            return str(told[name])
-    stopped = f"the replay stopped: {told['side_exit']}" if told.get("side_exit") else ""
-    if row.type is EventType.TASK_FAILED:
-        return str(told.get("error") or stopped)
-    if row.type is EventType.TASK_COMPLETED:
-        if told.get("already_done"):
-            return "it was already done"
-        return stopped or _MODES.get(told.get("mode", ""), "")
-    return ""
-
-
-def _quiet(row: EventRow) -> bool:
-    told = row.payload
-    if row.type is EventType.TASK_COMPLETED:
-        return told.get("mode") == Mode.FOLLOWER and not told.get("side_exit")
-    if row.type is EventType.CYCLE_END:
-        return not told.get("tasks")
-    return row.type is EventType.HEALTH_CHECK and bool(told.get("ok", True))

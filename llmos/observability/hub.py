@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, exists, select
+from sqlalchemy import Connection, Select, and_, exists, select
 
 from llmos.errors import UserError
 from llmos.observability.feed import FeedEntry, entries
 from llmos.observability.notifications import Notification, named, notification
+from llmos.observability.outcomes import short
+from llmos.observability.rows import Reader, among, event_row
 from llmos.store import EventRow, Store, Transaction
 from llmos.store.dialect import insert_new
-from llmos.store.schema import acknowledgements, events, notifications, stamp
+from llmos.store.schema import acknowledgements, events, journal, notifications, stamp
 from llmos.values import Clock, EventType, Json, utc_now
 
 _BATCH = 200
@@ -107,7 +109,8 @@ class ObservabilityHub:
         """
 
         def write(tx: Transaction) -> tuple[int, int]:
-            meant = self._notified(notifications.c.event_id).where(named(which))
+            told_to = self._told_to(tx.conn, notifications.c.event_id)
+            meant = told_to.where(named(which))
             found = tx.conn.scalars(meant).all()
             told = [{"event_id": f, "user_id": self._user, "at": stamp(tx.now)} for f in found]
             key = ["event_id", "user_id"]
@@ -128,21 +131,25 @@ class ObservabilityHub:
             limit: How many lines at most. They are made of the newest 600 events.
         """
         since = stamp(self._clock() - timedelta(hours=since_hours))
-        return self._store.read(lambda c: entries(self._newest(c, since), limit))
+        return self._store.read(lambda c: _undoable(c, entries(self._newest(c, since), limit)))
 
     def get_pending_notifications(self, limit: int = 100) -> list[Notification]:
-        """What the reader has not acknowledged, the newest first."""
+        """What the reader has not acknowledged, the newest first.
+
+        In one's own volume also what is told to one's teams, and to those who look after the
+        system; each of them acknowledges it for themselves.
+        """
         seen = and_(
             acknowledgements.c.event_id == notifications.c.event_id,
             acknowledgements.c.user_id == self._user,
         )
-        query = (
-            self._notified(notifications, events.c.type, events.c.subject)
-            .where(~exists().where(seen))
-            .order_by(events.c.seq.desc())
-            .limit(limit)
-        )
-        return [notification(row) for row in self._store.read(lambda c: c.execute(query).all())]
+
+        def read(c: Connection) -> list[Notification]:
+            told_to = self._told_to(c, notifications, events.c.type, events.c.subject)
+            pending = told_to.where(~exists().where(seen)).order_by(events.c.seq.desc())
+            return [notification(row) for row in c.execute(pending.limit(limit)).all()]
+
+        return self._store.read(read)
 
     # --- small things ------------------------------------------------------------------------
 
@@ -156,7 +163,7 @@ class ObservabilityHub:
             rows = connection.execute(query).all()
             # Clocks can step back, so that one old event is not the end of the new ones.
             fresh = [row for row in rows if row.at >= since]
-            yield from map(_event_row, fresh)
+            yield from map(event_row, fresh)
             if len(rows) < _BATCH or not fresh:
                 return
             looked_at += len(rows)
@@ -166,14 +173,14 @@ class ObservabilityHub:
         mine = and_(events.c.volume == self._volume, events.c.owner == self._owner)
         return select(events).where(mine).order_by(events.c.seq.desc())
 
-    def _notified(self, *columns: Any) -> Select[Any]:
-        """Selects among the owner's notifications and their events."""
+    def _told_to(self, connection: Connection, *columns: Any) -> Select[Any]:
+        """Selects among the notifications that reach the reader, and their events."""
+        audiences = [(self._volume, self._owner)]
+        if audiences == [("user", self._user)]:
+            audiences = Reader.of(connection, self._user).audiences
         joined = notifications.join(events, events.c.id == notifications.c.event_id)
-        return (
-            select(*columns)
-            .select_from(joined)
-            .where(notifications.c.audience == self._volume, notifications.c.owner == self._owner)
-        )
+        told_to = among(notifications, audiences, volume="audience")
+        return select(*columns).select_from(joined).where(told_to)
 
     def _announce(self, type: EventType, subject: str, title: str, why: str, actor: str) -> str:
         def write(tx: Transaction) -> str:
@@ -211,16 +218,15 @@ class ObservabilityHub:
         )
 
 
-def _event_row(row: Row[Any]) -> EventRow:
-    return EventRow(
-        row.seq,
-        row.id,
-        EventType(row.type),
-        datetime.fromisoformat(row.at),
-        row.volume,
-        row.owner,
-        row.actor,
-        row.subject,
-        row.title,
-        json.loads(row.payload),
-    )
+def _undoable(connection: Connection, lines: Sequence[FeedEntry]) -> list[FeedEntry]:
+    """The lines, those of single runs with how to undo them, where something is left to undo."""
+    ended = (EventType.TASK_COMPLETED, EventType.TASK_FAILED)
+    runs = [e.subject for e in lines if e.type in ended and e.count == 1]
+    left = journal.c.trace_id.in_(runs) & journal.c.undone_at.is_(None)
+    changed = set(connection.scalars(select(journal.c.trace_id).where(left).distinct()))
+    return [
+        replace(e, undo=f"llmos undo {short(e.subject)}")
+        if e.subject in changed and e.type in ended and e.count == 1
+        else e
+        for e in lines
+    ]

@@ -10,12 +10,14 @@ from typing import Any
 
 from sqlalchemy import (
     URL,
+    ColumnElement,
     Connection,
     CursorResult,
     Engine,
     Table,
     create_engine,
     event,
+    func,
     make_url,
     text,
 )
@@ -209,3 +211,8 @@ def explain(error: BaseException, where: str, *, reading: bool = False) -> LLMOS
                 "put a backup in its place, or move it away to begin anew",
             )
     return None
+
+
+def json_member(column: ColumnElement[str], name: str) -> ColumnElement[Any]:
+    """A member of the JSON object that a text column holds, as a number, text or NULL."""
+    return func.json_extract(column, f'$."{name}"')

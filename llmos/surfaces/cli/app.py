@@ -15,9 +15,11 @@ from llmos.surfaces.cli.commands import (
     demo,
     doctor,
     feed,
+    findings,
     goals,
     interactive,
     learn,
+    report,
     sleep,
     tools,
     traces,
@@ -46,6 +48,12 @@ class _InOrder(TyperGroup):
             "undo",
             "resolve",
             "budget",
+            "report",
+            "inbox",
+            "insights",
+            "suggestions",
+            "accept",
+            "dismiss",
             "feed",
             "ack",
         ),
@@ -107,6 +115,12 @@ app.command("feedback")(verdicts.feedback)
 app.command("undo")(verdicts.undo)
 app.command("resolve")(verdicts.resolve)
 app.add_typer(budget.app, name="budget")
+app.command("report")(report.report)
+app.command("inbox")(report.inbox)
+app.command("insights")(findings.insights)
+app.command("suggestions")(findings.suggestions)
+app.command("accept")(findings.accept)
+app.command("dismiss")(findings.dismiss)
 app.command("feed")(feed.feed)
 app.command("ack")(feed.ack)
 app.command("doctor")(doctor.doctor)

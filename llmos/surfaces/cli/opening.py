@@ -68,3 +68,30 @@ def find_run(os: LLMOS, name: str) -> Trace:
         if len(ids) == 1:
             return os.traces.get(ids[0])
     return os.traces.get(name)
+
+
+def run_or_event(os: LLMOS, name: str) -> Trace | None:
+    """The run that a person means, or None if it is an event or a cycle that they mean.
+
+    Args:
+        os: Booted.
+        name: An id, or what people call it by.
+
+    Raises:
+        UserError: It names neither, or both.
+    """
+    is_event = os.kernel.is_event(name)
+    try:
+        run = find_run(os, name)
+    except UserError:
+        if is_event:
+            return None
+        if name.strip().lower() == "last":
+            raise
+        raise UserError(
+            f"there is no run, event or cycle {name[:80]!r}",
+            "see: llmos traces, or: llmos feed",
+        ) from None
+    if is_event:
+        raise UserError(f"{name!r} names a run and an event", "give more of the id")
+    return run

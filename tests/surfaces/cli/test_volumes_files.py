@@ -20,7 +20,7 @@ def path(home: Path, cli: Cli) -> Path:
 
 def test_the_mirror_says_what_it_wrote_and_where(home: Path, cli: Cli, path: Path) -> None:
     assert path.read_text().startswith(f"# {NOTE} · version 1 · ")
-    assert "nothing to write" in cli("volumes").out
+    assert "nothing to write" in cli("volumes", "mirror").out
     path.unlink()
     said = cli("volumes", "mirror", "--json")
     assert said.json["written"] == [f"users/alice/tools/{NOTE}.py"]

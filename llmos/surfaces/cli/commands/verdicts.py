@@ -55,22 +55,41 @@ def feedback(
     with_os(globals_of(ctx), work)
 
 
-def undo(ctx: typer.Context, run: Run, as_json: JsonFlag = False) -> None:
-    """Take back what a run changed.
+def undo(
+    ctx: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="A run (its id, the beginning or end of it, or: last), or an event or a cycle "
+            "(its id or the last six characters, as feed and report show them).",
+        ),
+    ],
+    as_json: JsonFlag = False,
+) -> None:
+    """Take back a run, a change of a tool, or all that a cycle did.
 
-    Every file is restored byte for byte. Nothing is done where a file was changed since the run.
+    A run: every file is restored byte for byte, and nothing is done where one was changed since.
+    A change is taken back by another one, which can be taken back too.
     """
-    from llmos.surfaces.cli.opening import find_run, with_os
+    from llmos.surfaces.cli.opening import run_or_event, with_os
     from llmos.surfaces.cli.output import print_json
-    from llmos.surfaces.cli.views.undo import show_undone
+    from llmos.surfaces.cli.views.undo import show_taken_back, show_undone
 
     async def work(os: LLMOS) -> None:
-        trace = find_run(os, run)
-        done = await os.undo(trace.id)
+        run = run_or_event(os, what)
+        if run is None:
+            told = os.kernel.take_back(what)
+            if as_json:
+                print_json({"event": what, "told": told})
+            else:
+                show_taken_back(told)
+            return
+        done = await os.undo(run.id)
         if as_json:
             print_json(done)
         else:
-            show_undone(trace.id, done)
+            show_undone(run.id, done)
 
     with_os(globals_of(ctx), work)
 

@@ -1,20 +1,59 @@
-"""``llmos volumes``: what a volume holds, as files."""
+"""``llmos volumes``: what is kept of whom, what was done with it, and all of it as files."""
 
 from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmos.surfaces.cli.commands import volumes_files
-from llmos.surfaces.cli.options import JsonFlag, group
+from llmos.surfaces.cli.options import JsonFlag, Limit, globals_of, group
 
-app = group("Your volume as files. Without a command: bring them up to date.")
+if TYPE_CHECKING:
+    from llmos.boot import LLMOS
+
+
+class Level(StrEnum):
+    """Types of volumes."""
+
+    USER = "user"
+    TEAM = "team"
+    SYSTEM = "system"
+
+
+app = group("What is kept of whom. Without a command: of you.")
 
 
 @app.callback()
 def main(ctx: typer.Context, as_json: JsonFlag = False) -> None:
-    """Your volume as files. Without a command: bring them up to date."""
+    """What is kept of whom. Without a command: of you."""
     if ctx.invoked_subcommand is None:
-        volumes_files.mirror(ctx, as_json)
+        show(ctx, as_json=as_json)
+
+
+@app.command("show")
+def show(
+    ctx: typer.Context,
+    level: Annotated[Level, typer.Argument(metavar="[user|team|system]")] = Level.USER,
+    owner: Annotated[str | None, typer.Argument(help="Id of the team; yours by default.")] = None,
+    limit: Limit = 10,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show how much a volume holds, what it saved, and what was changed in it."""
+    from llmos.surfaces.cli.opening import with_os
+    from llmos.surfaces.cli.output import print_json, to_json
+    from llmos.surfaces.cli.views.volumes import show_volume
+
+    async def work(os: LLMOS) -> None:
+        stats = os.kernel.analyze_volume(level.value, owner)
+        changes = os.kernel.get_artifact_changes(level.value, owner, limit)
+        if as_json:
+            print_json(stats | {"changes": [to_json(change) for change in changes]})
+        else:
+            show_volume(stats, changes)
+
+    with_os(globals_of(ctx), work)
 
 
 app.command("mirror")(volumes_files.mirror)

@@ -50,7 +50,12 @@ def show_feed(
             what.append(f" ×{entry.count} since {when(entry.since)}")
         if entry.why:
             what.append(f" · {one_line(entry.why)}", "dim")
+        if entry.evidence:
+            what.append(f" · {one_line(entry.evidence)}", "dim")
         cost = dollars(entry.cost_usd) if entry.cost_usd else ""
         mark = Text(*_MARKS.get(entry.type, ("·", "dim")))
-        rows.append((mark, when(entry.when), entry.who, cost, what))
-    print_table((" ", "WHEN", "WHO", ">COST", "WHAT"), rows)
+        undo = Text(entry.undo.removeprefix("llmos undo "), "dim")
+        rows.append((mark, when(entry.when), entry.who, cost, undo, what))
+    print_table((" ", "WHEN", "WHO", ">COST", "UNDO", "WHAT"), rows)
+    if any(entry.undo for entry in lines):
+        console.print("take one back: llmos undo ID", style="dim")

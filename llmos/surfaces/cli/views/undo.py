@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,3 +25,12 @@ def show_undone(run_id: str, done: Undone) -> None:
         print(f"  called back  {printable(call)}")
     for left in done.left:
         err().print(f"! not taken back: {printable(left)}", style="yellow")
+
+
+def show_taken_back(told: Sequence[str]) -> None:
+    """Print what became of changes that were to be taken back."""
+    for line in told:
+        if line.startswith("left:"):
+            err().print(f"! {printable(line)}", style="yellow")
+        else:
+            print(printable(line))

@@ -1,0 +1,124 @@
+"""What a report looks at: one reader, one period, and the events of it, by index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+
+from llmos.observability.harmless import line
+from llmos.observability.rows import Reader, among
+from llmos.store.dialect import json_member
+from llmos.store.schema import events, ledger, stamp
+from llmos.values import EventType, Json
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a report. What it says is harmless on a terminal."""
+
+    text: str
+    command: str = ""
+    """What to type to go on from here."""
+    evidence: str = ""
+    """What it stands on, or came from."""
+
+    @classmethod
+    def of(cls, text: str, command: str = "", evidence: str = "") -> Line:
+        """A line from text that may be anybody's."""
+        return cls(line(text, 240), line(command, 200), line(evidence, 240))
+
+    def as_dict(self) -> dict[str, Json]:
+        """The line as JSON."""
+        return {"text": self.text, "evidence": self.evidence, "command": self.command}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines of one kind."""
+
+    key: str
+    title: str
+    lines: tuple[Line, ...]
+    total: int
+    """How many there are, those that are left out included."""
+    command: str = ""
+    """What to type to see the rest."""
+
+    @property
+    def left_out(self) -> str:
+        """What stands for the lines that are left out, or nothing."""
+        more = self.total - len(self.lines)
+        return f"… and {more:,} more: {self.command}" if more > 0 else ""
+
+    def as_dict(self) -> dict[str, Json]:
+        """The section as JSON."""
+        lines = [told.as_dict() for told in self.lines]
+        told = {"key": self.key, "title": self.title, "total": self.total, "lines": lines}
+        return told | {"command": self.command}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One period, as one person sees it."""
+
+    conn: Connection
+    reader: Reader
+    since: datetime
+    until: datetime
+    limit: int
+    """Lines of a section at most."""
+    _first: int = field(default=0)
+
+    @classmethod
+    def of(
+        cls, conn: Connection, user_id: str, since: datetime, until: datetime, limit: int
+    ) -> Window:
+        """The window, with the number of its first event."""
+        # Clocks can step back: the first by number is not always the first by time.
+        # Of a sum, since the smallest number alone would be looked for from the oldest event on.
+        new = select(func.min(events.c.seq + 0)).where(events.c.at >= stamp(since))
+        first = conn.scalar(new)
+        nothing = (conn.scalar(select(func.max(events.c.seq))) or 0) + 1
+        reader = Reader.of(conn, user_id)
+        return cls(conn, reader, since, until, limit, nothing if first is None else first)
+
+    @property
+    def mine(self) -> list[tuple[str, str]]:
+        """The reader's own volume."""
+        return self.reader.places[:1]
+
+    @property
+    def others(self) -> list[tuple[str, str]]:
+        """The volumes of their teams, and the system's."""
+        return self.reader.places[1:]
+
+    def happened(self, places: Sequence[tuple[str, str]], *types: EventType) -> ColumnElement[bool]:
+        """The condition that an event of these types lies in the period and in these volumes."""
+        return and_(
+            # The type does not choose the index: that of the owner goes straight to the period.
+            func.coalesce(events.c.type, "").in_([t.value for t in types]),
+            among(events, places),
+            events.c.seq >= self._first,
+            events.c.at >= stamp(self.since),
+            events.c.at <= stamp(self.until),
+        )
+
+    def first_of_ledger(self) -> int:
+        """Number of the first line of the ledger in the period; lines are in order of time."""
+        # Walks back from the newest line, no further than the period.
+        before = select(func.max(ledger.c.seq)).where(ledger.c.at < stamp(self.since))
+        return int(self.conn.scalar(before) or 0) + 1
+
+
+def told(name: str) -> ColumnElement[Any]:
+    """A member of an event's payload."""
+    return json_member(events.c.payload, name)
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """A number and what it counts: ``1 run``, ``2 runs``."""
+    return f"{n:,} {one}" if n == 1 else f"{n:,} {many or one + 's'}"
