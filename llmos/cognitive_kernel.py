@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from llmos.errors import PermissionDenied, UserError
+from llmos.crons import CronLevel, CycleReport
+from llmos.crons.engine import CronEngine
+from llmos.crons.holding import PROGRAM, CronsElsewhere
+from llmos.crons.learning import learning_cycle
+from llmos.crons.status import CronStatus
+from llmos.errors import ConfigError, PermissionDenied, UserError
 from llmos.evolution.asking import Model
 from llmos.evolution.audits import (
     AuditRow,
@@ -46,6 +52,7 @@ class CognitiveKernel:
         processor: Makes or returns the model, or raises `NeedsProcessor`.
         team_id: The user's team, whose budget is asked too.
         cwd: The working directory.
+        crons: Makes or returns the engine of the crons.
     """
 
     def __init__(
@@ -59,8 +66,10 @@ class CognitiveKernel:
         processor: Callable[[], Processor],
         team_id: str | None = None,
         cwd: Path | None = None,
+        crons: Callable[[], CronEngine] | None = None,
     ) -> None:
         self._kernel = kernel
+        self._crons = crons
         self._user_id = user_id
         self._compiler = compiler
         self._processor = processor
@@ -106,6 +115,85 @@ class CognitiveKernel:
             lines.append(f"- {n.title} ({n.at:%Y-%m-%d %H:%M}, {n.event_id[-6:].lower()})")
             lines += [f"  {line}" for line in n.description.splitlines()]
         return "\n".join(lines)
+
+    @property
+    def crons(self) -> CronEngine:
+        """The engine of the crons of this home: to pause one, or to run it now."""
+        if self._crons is None:
+            raise UserError("this kernel was made without crons", "use the one of a booted LLMOS")
+        return self._crons()
+
+    def start_crons(
+        self, user_id: str | None = None, team_id: str | None = None
+    ) -> list[CronStatus]:
+        """Have crons for a user, the team and the system, and run those of this home from now on.
+
+        It returns at once: the crons run in threads of their own until `stop_crons`, or until
+        the LLM OS is shut down. Where another process runs them already, it goes on doing so.
+
+        Args:
+            user_id: Whose; the user of this object.
+            team_id: The user's team; that of this object.
+
+        Returns:
+            All crons of the home; `CronEngine.running` says whether they run here.
+
+        Raises:
+            ConfigError: The setting ``enable_crons`` is off.
+        """
+        with suppress(CronsElsewhere):
+            self.launch_crons(user_id, team_id)
+        return self.crons.status()
+
+    def launch_crons(
+        self, user_id: str | None = None, team_id: str | None = None, kind: str = PROGRAM
+    ) -> None:
+        """`start_crons` for whoever is there for nothing else.
+
+        Args:
+            user_id: As there.
+            team_id: As there.
+            kind: ``daemon``, if `llmos crons stop` may end this process.
+
+        Raises:
+            CronsElsewhere: Another process runs them.
+            ConfigError: The setting ``enable_crons`` is off.
+        """
+        if not self._kernel.config.enable_crons:
+            raise ConfigError(
+                "crons are off: the setting 'enable_crons' is false",
+                "turn them on: llmos config set enable_crons true",
+            )
+        self.crons.register(user_id or self._user_id, team_id or self._team_id)
+        self.crons.launch(kind)
+
+    def stop_crons(self) -> None:
+        """Have the crons that run here end soon. Idempotent; `LLMOS.shutdown` waits for it."""
+        self.crons.abandon()
+
+    def get_cron_status(self) -> list[CronStatus]:
+        """All crons of the home: users, teams, the system."""
+        return self.crons.status()
+
+    def run_cycle(self, level: CronLevel, owner: str) -> CycleReport:
+        """Do one cycle of the cron of ``owner``; blocks. The engine calls it in a thread.
+
+        Args:
+            level: Whose kind of volume.
+            owner: Id of the user or team; ``system``.
+        """
+        if level is not CronLevel.USER:
+            return CycleReport(level, owner, why="nothing new")
+        config = self._kernel.config
+        compiler = Compiler(
+            self._kernel.store,
+            self.traces,
+            owner,
+            seconds=config.learn_seconds,
+            error_budget=config.error_budget,
+            leave_open=config.leave_open,
+        )
+        return learning_cycle(compiler, owner)
 
     async def run_cron_now(
         self,

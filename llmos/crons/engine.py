@@ -84,7 +84,7 @@ class CronEngine:
         self._ready = threading.Event()
         self._stopping = threading.Event()
         self._closed = True
-        self._ticking = threading.Lock()
+        self._ticking = threading.RLock()
         self._failed: Exception | None = None
         self._started: set[Key] = set()
 
@@ -138,7 +138,8 @@ class CronEngine:
     @property
     def running(self) -> bool:
         """Whether this engine runs the crons of its home."""
-        return self._thread is not None
+        living = self._thread is not None and self._thread.is_alive()
+        return living and not self._stopping.is_set()
 
     def launch(self, kind: str = PROGRAM) -> None:
         """Run the crons from now on, in threads of its own. Idempotent; returns at once.
@@ -146,8 +147,10 @@ class CronEngine:
         Raises:
             CronsElsewhere: Another process runs them.
         """
-        if self._thread is not None:
+        if self.running:
             return
+        if self._thread is not None:
+            self._thread.join()  # it has been told to end
         self._holding.take(self._clock(), kind)
         self._stopping.clear()
         self._ready.clear()
@@ -314,8 +317,10 @@ class CronEngine:
 
     def _try(self, level: CronLevel, owner: str, now: datetime) -> Future[CycleReport] | None:
         assert self._carrier is not None
-        cycle = self._store.write(lambda tx: states.begin(tx, level, owner, now))
-        return None if cycle is None else self._begin(cycle, self._carrier.run)
+        # Between the row and the thread `tick` would take the cycle for one that was lost.
+        with self._ticking:
+            cycle = self._store.write(lambda tx: states.begin(tx, level, owner, now))
+            return None if cycle is None else self._begin(cycle, self._carrier.run)
 
     def _begin(self, cycle: Cycle, carry: Callable[[Cycle], CycleReport]) -> Future[CycleReport]:
         def through() -> CycleReport:

@@ -105,7 +105,7 @@ class Memory:
 
     def still(self, overdue: Iterable[str]) -> Memory:
         """With the alerts that still hold, the newest report's among them."""
-        tasks = self.report.tasks if self.report else ()
+        tasks = self.report.tasks if self.report is not None else ()
         told = {*self.alerts, *(t.subject for t in tasks if t.kind == "alert")}
         return replace(self, alerts=tuple(name for name in overdue if name in told))
 
@@ -131,7 +131,7 @@ def recall(source: Transaction | Connection, place: Place) -> Memory:
 def remember(tx: Transaction, place: Place, memory: Memory) -> None:
     """Keep it."""
     told = {
-        "report": memory.report.as_dict() if memory.report else None,
+        "report": memory.report.as_dict() if memory.report is not None else None,
         "quiet": [asdict(q) for q in memory.quiet],
         "alerts": list(memory.alerts),
     }

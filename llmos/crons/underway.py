@@ -24,13 +24,13 @@ class UnderWay:
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._condition = threading.Condition()
-        self._cycles: dict[Key, Cycle] = {}
+        self._cycles: dict[str, Cycle] = {}
 
     def begin(self, cycle: Cycle, carry: Callable[[], CycleReport]) -> Future[CycleReport]:
         """Carry a cycle through in a thread of its own."""
         outcome: Future[CycleReport] = Future()
         with self._condition:
-            self._cycles[cycle.level, cycle.owner] = cycle
+            self._cycles[cycle.id] = cycle
 
         def work() -> None:
             result: CycleReport | BaseException
@@ -39,7 +39,7 @@ class UnderWay:
             except BaseException as e:
                 result = e
             with self._condition:
-                del self._cycles[cycle.level, cycle.owner]
+                del self._cycles[cycle.id]
                 self._condition.notify_all()
             self._changed()
             if isinstance(result, BaseException):
@@ -54,13 +54,14 @@ class UnderWay:
     def cycles(self) -> list[Cycle]:
         """Those under way."""
         with self._condition:
+            # By id: a cron may begin again before the thread of its last cycle is gone.
             return list(self._cycles.values())
 
     @property
     def keys(self) -> set[Key]:
         """The crons that they are of."""
         with self._condition:
-            return set(self._cycles)
+            return {(c.level, c.owner) for c in self._cycles.values()}
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until none is; whether that came true in time."""

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from llmos.store import EventRow
-from llmos.store.schema import stamp
+from llmos.store.schema import parse_stamp, stamp
 from llmos.values import EventType, Json, Mode
 
 _ENDED_BY = {
@@ -72,7 +72,10 @@ def entries(newest_first: Iterable[EventRow], limit: int) -> list[FeedEntry]:
 
 
 def _entry(rows: list[EventRow]) -> FeedEntry:
-    row = rows[0]
+    row, first = rows[0], rows[-1]
+    # Quiet cycles are told many at once, with how many and since when.
+    count = sum(int(r.payload.get("times") or 1) for r in rows)
+    since = parse_stamp(first.payload["since"]) if first.payload.get("times") else first.at
     return FeedEntry(
         when=row.at,
         who=row.actor or "kernel",
@@ -82,8 +85,8 @@ def _entry(rows: list[EventRow]) -> FeedEntry:
         type=row.type,
         subject=row.subject,
         event_id=row.id,
-        count=len(rows),
-        since=rows[-1].at if len(rows) > 1 else None,
+        count=count,
+        since=since if count > 1 else None,
     )
 
 
@@ -107,5 +110,5 @@ def _quiet(row: EventRow) -> bool:
     if row.type is EventType.TASK_COMPLETED:
         return told.get("mode") == Mode.FOLLOWER and not told.get("side_exit")
     if row.type is EventType.CYCLE_END:
-        return not told.get("tasks")
+        return not told.get("tasks") and bool(told.get("ok", True))
     return row.type is EventType.HEALTH_CHECK and bool(told.get("ok", True))

@@ -47,7 +47,9 @@ def kill_again_and_again(home: Path, times: int, seed: int = 1) -> None:
         )
         assert child.stdout is not None and child.stderr is not None
         assert child.stdout.readline(), child.stderr.read()
-        time.sleep(chance.uniform(0.0, 0.4))
+        for _ in range(chance.randint(0, 4)):
+            child.stdout.readline()  # a cycle that did something
+        time.sleep(chance.uniform(0.0, 0.1))
         child.kill()
         child.wait()
         error = child.stderr.read()

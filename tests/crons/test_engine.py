@@ -280,6 +280,8 @@ async def test_run_now_is_done_by_the_process_that_runs_the_crons(
     report = await asks.run_now(USER, "alice")
     assert [t.title for t in report] == ["mail"]
     assert told(store, "CYCLE_END")[-1]["subject"] == report.cycle_id
+    del cycles.does["user", "alice"]
+    assert (await asks.run_now(USER, "alice")).why == "nothing new"
     runs.pause(USER, "alice")
     with pytest.raises(UserError, match="paused"):
         await asks.run_now(USER, "alice")
@@ -296,6 +298,19 @@ async def test_run_now_does_not_run_a_cycle_twice_at_once(
     with pytest.raises(UserError, match="is under way"):
         await engine.run_now(USER, "alice")
     hanging.go.set()
+
+
+async def test_cycles_run_one_after_the_other_however_fast_they_are_asked_for(
+    make_engine: MakeEngine, cycles: Cycles
+) -> None:
+    engine = await make_engine(poll_s=0.001)
+    engine.register("bob")
+    engine.run_due()
+    cycles.taken()
+    for _ in range(30):
+        await engine.run_now(USER, "bob")
+    assert cycles.taken() == [("user", "bob")] * 30
+    assert engine.status()[0].failures == 0, "none was taken for lost"
 
 
 async def test_a_cycle_that_hangs_at_the_end_leaves_no_running_row_and_keeps_the_lock(
