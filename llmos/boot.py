@@ -28,6 +28,8 @@ from llmos.cortex.foresight import Foresight
 from llmos.cortex.goal_run import GoalRun
 from llmos.cortex.processors import make_processor
 from llmos.cortex.request import Request
+from llmos.crons.engine import CronEngine
+from llmos.crons.making import engine_of
 from llmos.errors import PermissionDenied, UserError
 from llmos.evolution.audits import judge_audited
 from llmos.evolution.compiler import Compiler
@@ -110,6 +112,7 @@ class LLMOS:
         self._shelf: Shelf | None = None
         self._compilers: dict[str, Compiler] = {}
         self._programs: ProgramRunner | None = None
+        self._crons: CronEngine | None = None
         self._booting = asyncio.Lock()
 
     # --- life --------------------------------------------------------------------------------
@@ -129,7 +132,10 @@ class LLMOS:
         return self
 
     async def shutdown(self) -> None:
-        """Release the model and the home. Idempotent."""
+        """End the crons, release the model and the home. Idempotent."""
+        if self._crons is not None:
+            crons, self._crons = self._crons, None
+            await crons.stop()
         if self._processor is not None:
             await self._processor.aclose()
         if self._programs is not None:
@@ -157,6 +163,7 @@ class LLMOS:
             processor=self._need_processor,
             team_id=self.team_id,
             cwd=self.cwd,
+            crons=self._need_crons,
         )
 
     @property
@@ -353,6 +360,18 @@ class LLMOS:
                 leave_open=config.leave_open,
             )
         return self._compilers[user_id]
+
+    def _need_crons(self) -> CronEngine:
+        if self._crons is None:
+            opened = self._kernel
+            self._crons = engine_of(
+                self,
+                lambda os, level, owner: os.kernel.run_cycle(level, owner),
+                opened.store,
+                opened.config,
+                self._clock,
+            )
+        return self._crons
 
     def _request(
         self,

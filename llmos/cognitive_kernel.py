@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
 from llmos.crons import CronLevel, CycleReport
+from llmos.crons.carriers import PlainCarrier
 from llmos.crons.context import CronContext
 from llmos.crons.cycles import run_cycle
 from llmos.crons.deciding import Deciding
-from llmos.errors import PermissionDenied, UserError
+from llmos.crons.engine import CronEngine
+from llmos.crons.holding import PROGRAM, CronsElsewhere
+from llmos.crons.status import CronStatus
+from llmos.errors import ConfigError, PermissionDenied, StoreError, UserError
 from llmos.evolution.asking import Model
 from llmos.evolution.audits import (
     AuditRow,
@@ -79,6 +83,7 @@ class CognitiveKernel:
         processor: Makes or returns the model, or raises `NeedsProcessor`.
         team_id: The user's team, whose budget is asked too.
         cwd: The working directory.
+        crons: Makes or returns the engine of the crons.
     """
 
     def __init__(
@@ -92,8 +97,10 @@ class CognitiveKernel:
         processor: Callable[[], Processor],
         team_id: str | None = None,
         cwd: Path | None = None,
+        crons: Callable[[], CronEngine] | None = None,
     ) -> None:
         self._kernel = kernel
+        self._crons = crons
         self._user_id = user_id
         self._compiler = compiler
         self._processor = processor
@@ -211,6 +218,65 @@ class CognitiveKernel:
         """
         return self._kernel.store.write(lambda tx: take_back(tx, named, self._user_id))
 
+    @property
+    def crons(self) -> CronEngine:
+        """The engine of the crons of this home: to pause one, or to run it now."""
+        if self._crons is None:
+            raise UserError("this kernel was made without crons", "use the one of a booted LLMOS")
+        return self._crons()
+
+    def start_crons(
+        self, user_id: str | None = None, team_id: str | None = None
+    ) -> list[CronStatus]:
+        """Have crons for a user, the team and the system, and run those of this home from now on.
+
+        It returns at once: the crons run in threads of their own until `stop_crons`, or until
+        the LLM OS is shut down. Where another process runs them already, it goes on doing so.
+
+        Args:
+            user_id: Whose; the user of this object.
+            team_id: The user's team; that of this object.
+
+        Returns:
+            All crons of the home; `CronEngine.running` says whether they run here.
+
+        Raises:
+            ConfigError: The setting ``enable_crons`` is off.
+        """
+        with suppress(CronsElsewhere):
+            self.launch_crons(user_id, team_id)
+        return self.crons.status()
+
+    def launch_crons(
+        self, user_id: str | None = None, team_id: str | None = None, kind: str = PROGRAM
+    ) -> None:
+        """`start_crons` for whoever is there for nothing else.
+
+        Args:
+            user_id: As there.
+            team_id: As there.
+            kind: ``daemon``, if `llmos crons stop` may end this process.
+
+        Raises:
+            CronsElsewhere: Another process runs them.
+            ConfigError: The setting ``enable_crons`` is off.
+        """
+        if not self._kernel.config.enable_crons:
+            raise ConfigError(
+                "crons are off: the setting 'enable_crons' is false",
+                "turn them on: llmos config set enable_crons true",
+            )
+        self.crons.register(user_id or self._user_id, team_id or self._team_id)
+        self.crons.launch(kind)
+
+    def stop_crons(self) -> None:
+        """Have the crons that run here end soon. Idempotent; `LLMOS.shutdown` waits for it."""
+        self.crons.abandon()
+
+    def get_cron_status(self) -> list[CronStatus]:
+        """All crons of the home: users, teams, the system."""
+        return self.crons.status()
+
     async def run_cron_now(
         self,
         cron_level: str = "user",
@@ -240,7 +306,7 @@ class CognitiveKernel:
         """
         level, owner = self._cron(cron_level, owner_id)
         processor = self._processor() if propose and level is CronLevel.USER else None
-        report = await asyncio.to_thread(self.run_cycle, level, owner, progress)
+        report = await self._run_now(level, owner, progress)
         if processor is None:
             return report
         return replace(report, learnt=await self._propose(processor, report.learnt, asking))
@@ -252,7 +318,31 @@ class CognitiveKernel:
         progress: Callable[[str], None] = lambda told: None,
     ) -> CycleReport:
         """One cycle of a cron; blocks. Who may ask for it is not looked at here."""
-        return run_cycle(self._crons(), level, owner, progress)
+        return run_cycle(self._cron_context(), level, owner, progress)
+
+    async def _run_now(
+        self, level: CronLevel, owner: str, progress: Callable[[str], None]
+    ) -> CycleReport:
+        """One cycle by the engine of this process, or by one for this cycle alone."""
+        raised: list[Exception] = []
+
+        def work(level: CronLevel, owner: str) -> CycleReport:
+            try:
+                return self.run_cycle(level, owner, progress)
+            except Exception as e:
+                raised.append(e)  # the engine notes it as a failure and goes on
+                raise
+
+        store, plain = self._kernel.store, PlainCarrier()
+        running = self._crons() if self._crons is not None else None
+        if running is None or not running.running:
+            running = CronEngine(store, work, clock=self._clock, carrier=plain, poll_s=None)
+        report = await running.run_now(level, owner)
+        if raised:
+            raise raised[0]
+        if report.error:
+            raise StoreError(f"the cycle failed: {report.error}", "see: llmos crons status")
+        return report
 
     def _cron(self, level: str, owner: str | None) -> tuple[CronLevel, str]:
         """The cron that is meant, if this user may run it."""
@@ -338,7 +428,7 @@ class CognitiveKernel:
         me = Caller.person(self._user_id)
         return Volume(self._kernel.store, "system", "system", caller=me)
 
-    def _crons(self) -> CronContext:
+    def _cron_context(self) -> CronContext:
         registry = self._kernel.registry
         return CronContext(
             self._kernel.store,
@@ -349,7 +439,7 @@ class CognitiveKernel:
         )
 
     def _deciding(self) -> Deciding:
-        return Deciding(self._crons(), self._user_id)
+        return Deciding(self._cron_context(), self._user_id)
 
     async def _propose(
         self, processor: Processor, report: LearnReport, asking: Callable[[str], None]

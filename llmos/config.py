@@ -85,6 +85,14 @@ class LLMOSConfig:
     """Show what volumes hold as files, in ``workspace/volumes`` of the home, after every cron."""
     answer_cache: bool = False
     """Give a recorded answer again even where nothing guards it, labelled with its date."""
+    enable_crons: bool = True
+    """Crons may run; false keeps them off whoever starts them."""
+    user_cron_interval: float = 1800.0
+    """Time between two cycles of a user's cron, in seconds."""
+    team_cron_interval: float = 3600.0
+    """Time between two cycles of a team's cron, in seconds."""
+    system_cron_interval: float = 7200.0
+    """Time between two cycles of the system's cron, in seconds."""
 
     @classmethod
     def development(cls) -> Self:
@@ -111,6 +119,7 @@ class LLMOSConfig:
         return replace(cls(), **values)
 
 
+_SHORTEST_INTERVAL_S = 1.0
 _SHARES = ("audit_rate", "audit_rate_external", "team_success", "system_success")
 
 
@@ -178,6 +187,8 @@ def check_setting(name: str, value: Any) -> Any:
     elif expected is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if name in _SHARES and value > 1:
             raise ConfigError(f"setting {name!r} is a share, from 0 to 1: {value!r}")
+        if name.endswith("_cron_interval") and not value >= _SHORTEST_INTERVAL_S:
+            raise ConfigError(f"setting {name!r} must be at least 1 second: {value!r}")
         if value == value and value >= 0:
             return float(value)
         raise ConfigError(f"setting {name!r} must not be negative: {value!r}")

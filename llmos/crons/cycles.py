@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,9 @@ from llmos.crons.cycle import CronLevel, CycleReport
 from llmos.crons.system import SystemCycle
 from llmos.crons.team import TeamCycle
 from llmos.crons.user import UserCycle
+from llmos.volumes import Caller, Mirror
+
+_log = logging.getLogger(__name__)
 
 
 def run_cycle(
@@ -37,4 +41,20 @@ def run_cycle(
         report = TeamCycle(context, owner).run()
     else:
         report = SystemCycle(context).run()
+    if report.tasks and context.config.mirror:
+        _show(context, level, owner)
     return replace(report, seconds=time.perf_counter() - began)
+
+
+def _show(context: CronContext, level: CronLevel, owner: str) -> None:
+    """Bring the files of the cron's volume up to date, after all is stored.
+
+    Trouble with files hurts no cycle: it is in the mirror's report, for `llmos volumes mirror`.
+    """
+    if level is CronLevel.USER:
+        caller = Caller.user_cron(owner)
+    else:
+        caller = Caller.team_cron(owner) if level is CronLevel.TEAM else Caller.system_cron()
+    mirror = Mirror(context.store.home, context.store, caller)
+    for note in mirror.refresh(level.place(owner)).problems:
+        _log.warning("%s: %s", note.path, note.told)

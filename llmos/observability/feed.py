@@ -87,7 +87,7 @@ def _entry(rows: list[EventRow]) -> FeedEntry:
         subject=row.subject,
         event_id=row.id,
         count=count,
-        since=rows[-1].at if count > 1 else None,
+        since=outcomes.first_of(rows) if count > 1 else None,
         evidence=outcomes.evidence_of(row),
         undo=outcomes.undo_of(row),
         diff=outcomes.diff_of(row),

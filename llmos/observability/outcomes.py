@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from llmos.observability.harmless import evidence_line
 from llmos.store import EventRow
+from llmos.store.schema import parse_stamp
 from llmos.values import EventType, Mode
 
 SHORT = 6
@@ -94,6 +97,12 @@ def times(row: EventRow) -> int:
     """How many quiet cycles a row stands for."""
     quiet = row.payload.get("quiet")
     return max(1, quiet) if isinstance(quiet, int) else 1
+
+
+def first_of(rows: list[EventRow]) -> datetime:
+    """When the first thing was that some rows tell of; a row of quiet cycles says since when."""
+    since = rows[-1].payload.get("since")
+    return parse_stamp(since) if isinstance(since, str) else rows[-1].at
 
 
 def undo_of(row: EventRow) -> str:

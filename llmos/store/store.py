@@ -91,6 +91,11 @@ class Store:
         store.write(store._presence.register)
         return store
 
+    @property
+    def url(self) -> URL | None:
+        """Where the database is; None if it is in memory. It may hold a password."""
+        return None if self._reading is self._writing else self._reading.url
+
     def write(self, fn: Callable[[Transaction], T], *, durable: bool = False) -> T:
         """Run ``fn`` in a transaction on the writer thread and return what it returns.
 

@@ -100,9 +100,9 @@ def take_back(tx: Transaction, event: str, author: str) -> list[str]:
 
 
 def _take_back_cycle(tx: Transaction, cycle: Happening, author: str) -> list[str]:
-    begin, end = _bounds(tx.conn, cycle)
+    after, end = _bounds(tx.conn, cycle)
     _require(tx, end, author)
-    rows = _done_in(tx.conn, begin, end)
+    rows = _done_in(tx.conn, after, end)
     touched = _touched(tx.conn, rows, end)
     why = f"takes back cycle {cycle.id[-_SHORT:].lower()}"
     told = [line for row in rows if (line := _one(tx, row, touched, author, why))]
@@ -127,7 +127,7 @@ def _one(
     return inverse.told
 
 
-def _bounds(conn: Connection, cycle: Happening) -> tuple[EventRow, EventRow]:
+def _bounds(conn: Connection, cycle: Happening) -> tuple[int, EventRow]:
     row = cycle.row
     of_it = select(events).where(
         events.c.subject == row.subject,
@@ -138,20 +138,34 @@ def _bounds(conn: Connection, cycle: Happening) -> tuple[EventRow, EventRow]:
     if EventType.CYCLE_END not in found:
         raise UserError(f"cycle {row.subject[-_SHORT:].lower()} is not over", "try again later")
     end = found[EventType.CYCLE_END]
-    return found.get(EventType.CYCLE_BEGIN, end), end
+    return _last_end(conn, found.get(EventType.CYCLE_BEGIN, end)), end
 
 
-def _done_in(conn: Connection, begin: EventRow, end: EventRow) -> list[EventRow]:
+def _last_end(conn: Connection, begin: EventRow) -> int:
+    """Number of the event with which the cycle before ended; 0 if there was none.
+
+    A cycle's beginning is told when it has ended and is known to have done something.
+    """
+    before = select(func.max(events.c.seq)).where(
+        events.c.type == EventType.CYCLE_END.value,
+        events.c.seq < begin.seq,
+        events.c.actor == begin.actor,
+        among(events, [(begin.volume, begin.owner)]),
+    )
+    return int(conn.scalar(before) or 0)
+
+
+def _done_in(conn: Connection, after: int, end: EventRow) -> list[EventRow]:
     """What a cycle changed, the newest first, less the steps to what it changed anyway."""
     between = select(events).where(
-        events.c.seq > begin.seq, events.c.seq < end.seq, events.c.actor == begin.actor
+        events.c.seq > after, events.c.seq < end.seq, events.c.actor == end.actor
     )
-    if begin.actor != _SYSTEM_CRON:
-        between = between.where(among(events, [(begin.volume, begin.owner)]))
+    if end.actor != _SYSTEM_CRON:
+        between = between.where(among(events, [(end.volume, end.owner)]))
     rows = conn.execute(between.order_by(events.c.seq.desc())).all()
     # What is announced by name is created or evolved too, and told so by its id.
     changed = [row for row in map(event_row, rows) if "what" in row.payload]
-    fresh = _fresh(conn, changed, begin, end)
+    fresh = _fresh(conn, changed, end)
     # A status of a version that the cycle made goes with the version: were it taken back by
     # itself, to restore the version would not bring it back into use.
     return [
@@ -161,14 +175,13 @@ def _done_in(conn: Connection, begin: EventRow, end: EventRow) -> list[EventRow]
     ]
 
 
-def _fresh(
-    conn: Connection, rows: Sequence[EventRow], begin: EventRow, end: EventRow
-) -> set[tuple[str, str]]:
-    """Artifact and digest of versions that were made between two events by the same author."""
+def _fresh(conn: Connection, rows: Sequence[EventRow], end: EventRow) -> set[tuple[str, str]]:
+    """Artifact and digest of the versions that a cycle made."""
+    first = min((row.at for row in rows), default=end.at)
     query = select(versions.c.artifact_id, versions.c.digest).where(
         versions.c.artifact_id.in_({row.subject for row in rows}),
-        versions.c.author == begin.actor,
-        versions.c.created_at >= stamp(begin.at),
+        versions.c.author == end.actor,
+        versions.c.created_at >= stamp(first),
         versions.c.created_at <= stamp(end.at),
     )
     return {(artifact, digest) for artifact, digest in conn.execute(query)}

@@ -278,7 +278,7 @@ async def test_a_second_team_brings_it_to_everybody(house: Home) -> None:
     names = [(p.target.volume, p.status.value) for p in made]
     assert ("system", "applied") in names, names
     stranger = await house.of("user-4", "design")
-    result = await house.do(stranger, more[2])
+    result = await house.do(stranger, more[1])
     assert result.mode is Mode.CRYSTALLIZED, result.decision.reason
 
 

@@ -12,6 +12,8 @@ from llmos.surfaces.cli.commands import (
     audits,
     budget,
     config,
+    crons,
+    daemon,
     demo,
     doctor,
     feed,
@@ -43,6 +45,8 @@ class _InOrder(TyperGroup):
             "tools",
             "volumes",
             "audits",
+            "crons",
+            "daemon",
             "traces",
             "feedback",
             "undo",
@@ -110,6 +114,8 @@ app.command("sleep")(sleep.sleep)
 app.add_typer(tools.app, name="tools")
 app.add_typer(volumes.app, name="volumes")
 app.add_typer(audits.app, name="audits")
+app.add_typer(crons.app, name="crons")
+app.command("daemon")(daemon.daemon)
 app.add_typer(traces.app, name="traces")
 app.command("feedback")(verdicts.feedback)
 app.command("undo")(verdicts.undo)

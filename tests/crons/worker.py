@@ -1,0 +1,55 @@
+"""A daemon of crons whose cycles do countable work, until it is killed.
+
+python -m tests.crons.worker HOME INTERVAL
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from llmos.crons import CronLevel, CycleReport, CycleTask
+from llmos.crons.engine import CronEngine
+from llmos.store import Store, Transaction
+from llmos.values import ArtifactType
+from llmos.volumes import Volume, get_watermark, set_watermark
+
+MARK = "counting"
+
+
+def counting(store: Store) -> CronEngine:
+    """An engine whose cycles append the next number, and move their watermark with it."""
+
+    def run_cycle(level: CronLevel, owner: str) -> CycleReport:
+        volume = Volume(store, level.value, owner)
+        tasks = []
+        for _ in range(3):
+
+            def write(tx: Transaction) -> str:
+                n = int(get_watermark(tx, MARK, volume.place) or 0) + 1
+                name, content = f"n{n:05}", {"n": n}
+                volume.put(tx, ArtifactType.INSIGHT, name, content, author=level.author)
+                set_watermark(tx, MARK, volume.place, str(n))
+                return name
+
+            name = store.write(write)
+            tasks.append(CycleTask("insight", name, name))
+        return CycleReport(level, owner, tasks=tuple(tasks))
+
+    interval = 0.02
+    return CronEngine(store, run_cycle, intervals=dict.fromkeys(CronLevel, interval), poll_s=0.005)
+
+
+async def main(home: str) -> None:
+    store = Store.open(Path(home))
+    engine = counting(store)
+    engine.on_cycle = lambda report: print(report.level.value, len(report), flush=True)
+    engine.register("alice", "engineering")
+    await engine.start()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
