@@ -39,6 +39,7 @@ from llmos.kernel.undo import Undone
 from llmos.memory.goals import check_goal
 from llmos.memory.traces import Traces
 from llmos.plugins.program import ProgramRunner
+from llmos.sentience import take_in
 from llmos.values import (
     Clock,
     Decision,
@@ -122,6 +123,9 @@ class LLMOS:
                 self._opened = await asyncio.to_thread(self._open)
                 self._traces = Traces(self._opened.store)
                 self._shelf = Shelf([Volume(self._opened.store, "user", self.user_id)])
+                if self._opened.config.enable_sentience:
+                    # What happened since the last run, or before there was an internal state.
+                    await asyncio.to_thread(take_in, self._opened.store, self.user_id)
         return self
 
     async def shutdown(self) -> None:

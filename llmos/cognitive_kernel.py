@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from llmos.config import LLMOSConfig
 from llmos.errors import PermissionDenied, UserError
 from llmos.evolution.asking import Model
 from llmos.evolution.audits import (
@@ -29,6 +30,15 @@ from llmos.kernel.kernel import Kernel
 from llmos.memory.traces import Traces
 from llmos.observability import FeedEntry, ObservabilityHub
 from llmos.replay.preview import Preview, preview
+from llmos.sentience import (
+    InternalState,
+    Moment,
+    Opportunity,
+    Policy,
+    detect_improvement_opportunities,
+    history,
+    internal_state,
+)
 from llmos.store import EventRow, new_id
 from llmos.values import Audit, Clock, Json, Processor, Trace, utc_now
 from llmos.volumes import Artifact, UsageStats, Volume, usage_stats
@@ -71,6 +81,11 @@ class CognitiveKernel:
         """The stored runs."""
         self.hub = ObservabilityHub(kernel.store, user_id=user_id, clock=clock)
         """What happened in the user's volume."""
+
+    @property
+    def config(self) -> LLMOSConfig:
+        """The settings of the home."""
+        return self._kernel.config
 
     @property
     def economy(self) -> Economy:
@@ -137,13 +152,20 @@ class CognitiveKernel:
         if owner_id not in (None, self._user_id):
             raise PermissionDenied(f"the traces of {owner_id!r} are not yours")
         processor = self._processor() if propose else None
-        report = await asyncio.to_thread(self._compiler.learn, progress)
+        policy = self._policy()
+        config = policy.governed(self._kernel.config)
+        learn = self._compiler.learn
+        report = await asyncio.to_thread(learn, progress, seconds=config.learn_seconds)
         if processor is None:
             return report
-        return await self._propose(processor, report, asking)
+        return await self._propose(processor, report, asking, policy)
 
     async def _propose(
-        self, processor: Processor, report: LearnReport, asking: Callable[[str], None]
+        self,
+        processor: Processor,
+        report: LearnReport,
+        asking: Callable[[str], None],
+        policy: Policy,
     ) -> LearnReport:
         team = [f"team:{self._team_id}"] if self._team_id else []
         scopes = ["system", *team, f"user:{self._user_id}"]
@@ -152,8 +174,8 @@ class CognitiveKernel:
             self._compiler,
             Model(processor, envelope, self._clock(), self._cwd),
             report,
-            max_cost_usd=self._kernel.config.max_cost_usd,
-            seconds=self._kernel.config.learn_seconds,
+            max_cost_usd=self._kernel.config.max_cost_usd * policy.exploration.value,
+            seconds=policy.governed(self._kernel.config).learn_seconds,
             asking=asking,
         )
 
@@ -202,6 +224,26 @@ class CognitiveKernel:
         """Let the audits so far no longer keep new tools out of use; whether there were any."""
         place = self.get_user_volume().place
         return self._kernel.store.write(lambda tx: lift(tx, place, user_id=self._user_id, why=why))
+
+    # --- the internal state ------------------------------------------------------------------
+
+    def get_internal_state(self) -> InternalState:
+        """How the user's system stands: four numbers, the mode and the policy they yield."""
+        return self._kernel.store.read(lambda c: internal_state(c, self._user_id))
+
+    def get_state_history(self, limit: int = 100) -> list[Moment]:
+        """The last events that moved the internal state, the newest first."""
+        return self._kernel.store.read(lambda c: history(c, self._user_id, limit))
+
+    def detect_improvement_opportunities(self) -> list[Opportunity]:
+        """What could cost less or go wrong less often, the most worthwhile first."""
+        return detect_improvement_opportunities(self._kernel.store, self._user_id)
+
+    def _policy(self) -> Policy:
+        on = self._kernel.config.enable_sentience
+        return self.get_internal_state().policy if on else InternalState().policy
+
+    # --- more -------------------------------------------------------------------------------
 
     def preview(self, trace: Trace, cwd: Path) -> Preview:
         """What following ``trace`` would check and write, without doing it.

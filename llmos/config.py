@@ -63,6 +63,10 @@ class LLMOSConfig:
     """How long the search for one tool may take, in seconds."""
     leave_open: bool = True
     """Learned tools may leave a value to a model, which is asked for it and for nothing else."""
+    enable_sentience: bool = True
+    """Go by the internal state: what went wrong of late makes free runs rarer and audits more."""
+    show_state_to_model: bool = False
+    """Tell the model the internal state too. It costs tokens in every run that a model makes."""
     answer_cache: bool = False
     """Give a recorded answer again even where nothing guards it, labelled with its date."""
 

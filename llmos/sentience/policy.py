@@ -105,12 +105,12 @@ def policy_of(valence: Valence) -> Policy:
 
 
 def _error_budget(v: Valence) -> Knob:
-    unsafe, unsure = _ramp(v.safety, 0.4, -0.5), _ramp(v.self_confidence, -0.2, -0.8)
-    if not unsafe and not unsure:
+    # Not by self-confidence: that a model failed says nothing of what runs without one.
+    unsafe = _ramp(v.safety, 0.4, -0.5)
+    if not unsafe:
         return Knob("error_budget", 1.0, f"as configured: {_is(v, 'safety')}")
-    share = 1.0 - (1.0 - LEAST_ERROR_BUDGET) * max(unsafe, unsure)
-    which = "safety" if unsafe >= unsure else "self_confidence"
-    why = f"{_is(v, which)}, so that tools need {1 / share:.1f} times the evidence to run free"
+    share = 1.0 - (1.0 - LEAST_ERROR_BUDGET) * unsafe
+    why = f"{_is(v, 'safety')}, so that a tool may risk {share:.0%} of the configured to run free"
     return Knob("error_budget", share, why)
 
 

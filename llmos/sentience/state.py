@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from llmos.sentience.modes import LatentMode, latent_mode
 from llmos.sentience.policy import Policy, policy_of
 from llmos.sentience.triggers import ends_run, triggers_of
 from llmos.sentience.valence import SET_POINT, Trigger, Valence
 from llmos.store import Store, Transaction
-from llmos.store.dialect import upsert
-from llmos.store.schema import events, internal_history, internal_states, parse_stamp, stamp
+from llmos.store.schema import events, internal_history, internal_states, stamp
 from llmos.values import EventType, Json
 
 KEPT = 1000
@@ -73,6 +72,8 @@ def internal_state(conn: Connection, user_id: str) -> InternalState:
     state = _stored(conn, user_id)
     while rows := _since(conn, user_id, state.seq):
         state, _ = felt(state, rows)
+        if len(rows) < BATCH:
+            break
     return state
 
 
@@ -105,8 +106,10 @@ def take_in_some(tx: Transaction, user_id: str) -> InternalState:
     if not rows:
         return state
     state, moments = felt(state, rows)
-    row = {"user_id": user_id, "seq": state.seq, "updated_at": stamp(tx.now)}
-    upsert(tx.conn, internal_states, row | state.valence.as_dict(), ["user_id"])
+    told = {"user_id": user_id, "seq": state.seq, "updated_at": stamp(tx.now)}
+    row = told | state.valence.as_dict()
+    if not tx.conn.execute(_MOVE, {**row, "whose": user_id}).rowcount:
+        tx.conn.execute(_BEGIN, row)
     if moments:
         _remember(tx.conn, user_id, moments[-KEPT:])
     return state
@@ -128,7 +131,7 @@ def felt(state: InternalState, rows: Sequence[Row[Any]]) -> tuple[InternalState,
         elif not triggers:
             continue
         valence = valence.apply(*triggers)
-        moments.append(Moment(row.seq, parse_stamp(row.at), triggers, valence))
+        moments.append(Moment(row.seq, datetime.fromisoformat(row.at), triggers, valence))
     return InternalState(valence, rows[-1].seq if rows else state.seq), moments
 
 
@@ -140,22 +143,19 @@ def history(conn: Connection, user_id: str, limit: int = KEPT) -> list[Moment]:
         user_id: Whose.
         limit: How many.
     """
-    mine = internal_history.c.user_id == user_id
-    newest = select(internal_history).where(mine).order_by(internal_history.c.seq.desc())
     return [
         Moment(
             row.seq,
-            parse_stamp(row.at),
+            datetime.fromisoformat(row.at),
             tuple(Trigger(t) for t in row.triggers.split(",") if t),
             _valence(row),
         )
-        for row in conn.execute(newest.limit(limit))
+        for row in conn.execute(_NEWEST, {"whose": user_id, "most": limit})
     ]
 
 
 def _stored(conn: Connection, user_id: str) -> InternalState:
-    mine = select(internal_states).where(internal_states.c.user_id == user_id)
-    row = conn.execute(mine).first()
+    row = conn.execute(_STATE, {"whose": user_id}).first()
     return InternalState() if row is None else InternalState(_valence(row), row.seq)
 
 
@@ -169,13 +169,7 @@ def _valence(row: Row[Any]) -> Valence:
 
 
 def _since(conn: Connection, user_id: str, seq: int, limit: int = BATCH) -> Sequence[Row[Any]]:
-    query: Select[Any] = (
-        select(events.c.seq, events.c.type, events.c.at, events.c.payload)
-        .where(events.c.volume == "user", events.c.owner == user_id, events.c.seq > seq)
-        .order_by(events.c.seq)
-        .limit(limit)
-    )
-    return conn.execute(query).all()
+    return conn.execute(_SINCE, {"whose": user_id, "after": seq, "most": limit}).all()
 
 
 def _remember(conn: Connection, user_id: str, moments: Sequence[Moment]) -> None:
@@ -189,8 +183,43 @@ def _remember(conn: Connection, user_id: str, moments: Sequence[Moment]) -> None
         }
         for moment in moments
     ]
-    conn.execute(insert(internal_history), rows)
-    mine = internal_history.c.user_id == user_id
-    newest = select(internal_history.c.seq).where(mine).order_by(internal_history.c.seq.desc())
-    oldest_kept = newest.limit(1).offset(KEPT - 1).scalar_subquery()
-    conn.execute(delete(internal_history).where(mine, internal_history.c.seq < oldest_kept))
+    conn.execute(_REMEMBER, rows)
+    conn.execute(_FORGET, {"whose": user_id})
+
+
+# Made once: making them takes longer than running them, and every run does.
+_STATE = select(internal_states).where(internal_states.c.user_id == bindparam("whose"))
+_BEGIN = insert(internal_states)
+_MOVE = (
+    update(internal_states)
+    .where(internal_states.c.user_id == bindparam("whose"))
+    .values({column: bindparam(column.name) for column in internal_states.c})
+)
+_SINCE: Select[Any] = (
+    select(events.c.seq, events.c.type, events.c.at, events.c.payload)
+    .where(
+        events.c.volume == "user",
+        events.c.owner == bindparam("whose"),
+        events.c.seq > bindparam("after"),
+    )
+    .order_by(events.c.seq)
+    .limit(bindparam("most"))
+)
+_MINE = internal_history.c.user_id == bindparam("whose")
+_NEWEST = (
+    select(internal_history)
+    .where(_MINE)
+    .order_by(internal_history.c.seq.desc())
+    .limit(bindparam("most"))
+)
+_REMEMBER = insert(internal_history)
+_OLDEST_KEPT = (
+    select(internal_history.c.seq)
+    .where(_MINE)
+    .order_by(internal_history.c.seq.desc())
+    .limit(1)
+    .offset(KEPT - 1)
+)
+_FORGET = delete(internal_history).where(
+    _MINE, internal_history.c.seq < _OLDEST_KEPT.scalar_subquery()
+)

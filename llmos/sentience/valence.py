@@ -7,7 +7,7 @@ from them by what happens. They never leave [-1, 1], whatever happens and howeve
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, Self
@@ -107,7 +107,7 @@ class Valence:
 
     def as_dict(self) -> dict[str, float]:
         """The numbers by name."""
-        return asdict(self)
+        return dict(zip(DIMENSIONS, self.numbers, strict=True))
 
 
 SET_POINT = Valence()

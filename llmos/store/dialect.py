@@ -149,13 +149,6 @@ def insert_new(connection: Connection, table: Table, row: dict[str, Any], key: l
     return result.rowcount == 1
 
 
-def upsert(connection: Connection, table: Table, row: dict[str, Any], key: list[str]) -> None:
-    """Insert ``row``, or give the one with the same values of ``key`` its other values."""
-    statement = sqlite_insert(table).values(row)
-    changed = {name: statement.excluded[name] for name in row if name not in key}
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
-
-
 def stored_revision(connection: Connection) -> str | None:
     """Name of the newest migration that was run; None for a new database."""
     try:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData()
@@ -351,6 +352,8 @@ audits = Table(
     Column("digest", String(64)),  # version of the tool
     Column("outcome", String(16), nullable=False),  # agreed | disagreed | not_comparable
     Column("detail", Text, nullable=False),
+    # Drawn only because something went wrong of late: no fair sample, nothing is claimed from it.
+    Column("extra", Boolean, nullable=False, server_default=false()),
     Index("audits_by_subject", "volume", "owner", "kind", "subject"),
 )
 """Append-only: model runs made as a sample in place of free ones, and how they compare."""

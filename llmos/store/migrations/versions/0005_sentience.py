@@ -9,6 +9,9 @@ down_revision = "0003_audits"
 
 def upgrade() -> None:
     """Make the tables. Written out: they must not change when the schema does."""
+    op.add_column(
+        "audits", sa.Column("extra", sa.Boolean, nullable=False, server_default=sa.false())
+    )
     op.create_table(
         "internal_states",
         sa.Column("user_id", sa.String(64), primary_key=True),
