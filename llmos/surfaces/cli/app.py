@@ -19,6 +19,7 @@ from llmos.surfaces.cli.commands import (
     interactive,
     learn,
     sleep,
+    state,
     tools,
     traces,
     verdicts,
@@ -39,6 +40,7 @@ class _InOrder(TyperGroup):
             "sleep",
             "tools",
             "audits",
+            "state",
             "traces",
             "feedback",
             "undo",
@@ -99,6 +101,7 @@ app.command("learn")(learn.learn)
 app.command("sleep")(sleep.sleep)
 app.add_typer(tools.app, name="tools")
 app.add_typer(audits.app, name="audits")
+app.command("state")(state.state)
 app.add_typer(traces.app, name="traces")
 app.command("feedback")(verdicts.feedback)
 app.command("undo")(verdicts.undo)
