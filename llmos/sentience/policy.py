@@ -106,20 +106,14 @@ def policy_of(valence: Valence) -> Policy:
 
 def _error_budget(v: Valence) -> Knob:
     # Not by self-confidence: that a model failed says nothing of what runs without one.
-    unsafe = _ramp(v.safety, 0.4, -0.5)
-    if not unsafe:
-        return Knob("error_budget", 1.0, f"as configured: {_is(v, 'safety')}")
-    share = 1.0 - (1.0 - LEAST_ERROR_BUDGET) * unsafe
-    why = f"{_is(v, 'safety')}, so that a tool may risk {share:.0%} of the configured to run free"
-    return Knob("error_budget", share, why)
+    share = 1.0 - (1.0 - LEAST_ERROR_BUDGET) * _ramp(v.safety, 0.4, -0.5)
+    told = f"so that a tool may risk {share:.0%} of the configured to run free"
+    return _knob(v, "error_budget", share, "safety", told)
 
 
 def _audit_rate(v: Valence) -> Knob:
-    unsafe = _ramp(v.safety, 0.45, 0.2)
-    if not unsafe:
-        return Knob("audit_rate", 1.0, f"as configured: {_is(v, 'safety')}")
-    times = 1.0 + (MOST_AUDITS - 1.0) * unsafe
-    return Knob("audit_rate", times, f"{_is(v, 'safety')}, so that audits are {times:.1f} times")
+    times = 1.0 + (MOST_AUDITS - 1.0) * _ramp(v.safety, 0.45, 0.2)
+    return _knob(v, "audit_rate", times, "safety", f"so that audits are {times:.1f} times")
 
 
 def _cron_budget(v: Valence) -> Knob:
@@ -127,12 +121,11 @@ def _cron_budget(v: Valence) -> Knob:
     if tired or unsafe:
         share = 1.0 - (1.0 - LEAST_WORK) * max(tired, unsafe)
         which = "energy" if tired >= unsafe else "safety"
-        return Knob("cron_budget", share, f"{_is(v, which)}, so that background work is less")
+        return _knob(v, "cron_budget", share, which, "so that background work is less")
     eager = _ramp(-v.curiosity, -0.3, -0.8) if v.self_confidence > 0.1 else 0.0
-    if eager:
-        share = 1.0 + (MOST_WORK - 1.0) * eager
-        return Knob("cron_budget", share, f"{_is(v, 'curiosity')}, so that more is searched for")
-    return Knob("cron_budget", 1.0, f"as configured: {_is(v, 'energy')}")
+    share = 1.0 + (MOST_WORK - 1.0) * eager
+    which = "curiosity" if eager else "energy"
+    return _knob(v, "cron_budget", share, which, "so that more is searched for")
 
 
 def _exploration(v: Valence) -> Knob:
@@ -143,16 +136,20 @@ def _exploration(v: Valence) -> Knob:
         "self_confidence": _ramp(v.self_confidence, -0.2, -0.8),
     }
     which = max(by, key=by.__getitem__)
-    if not by[which]:
-        return Knob("exploration", 1.0, f"as configured: {_is(v, 'curiosity')}")
     share = 1.0 - (1.0 - LEAST_EXPLORATION) * by[which]
-    return Knob("exploration", share, f"{_is(v, which)}, so that a model is asked for less")
+    return _knob(v, "exploration", share, which, "so that a model is asked for less")
 
 
 def _approvals(v: Valence) -> Knob:
     if v.safety >= 0:
         return Knob("approvals", 0.0, f"as configured: {_is(v, 'safety')}")
     return Knob("approvals", 1.0, f"{_is(v, 'safety')}, so that every external write asks")
+
+
+def _knob(v: Valence, name: str, value: float, which: str, told: str) -> Knob:
+    """A knob that one number may have moved, and what for."""
+    is_now = _is(v, which)
+    return Knob(name, value, f"as configured: {is_now}" if value == 1.0 else f"{is_now}, {told}")
 
 
 def _ramp(value: float, begins: float, ends: float) -> float:
