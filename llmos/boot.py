@@ -43,6 +43,7 @@ from llmos.kernel.undo import Undone
 from llmos.memory.goals import check_goal
 from llmos.memory.traces import Traces
 from llmos.plugins.program import ProgramRunner
+from llmos.sentience import take_in
 from llmos.store import Store, Transaction
 from llmos.values import (
     Clock,
@@ -129,6 +130,9 @@ class LLMOS:
                 self._opened = await asyncio.to_thread(self._open)
                 self._traces = Traces(self._opened.store)
                 self._shelf = Shelf(await asyncio.to_thread(self._welcome, self._opened.store))
+                if self._opened.config.enable_sentience:
+                    # What happened since the last run, or before there was an internal state.
+                    await asyncio.to_thread(take_in, self._opened.store, self.user_id)
         return self
 
     async def shutdown(self) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
+from llmos.config import LLMOSConfig
 from llmos.crons import CronLevel, CycleReport
 from llmos.crons.carriers import PlainCarrier
 from llmos.crons.context import CronContext
@@ -48,6 +49,15 @@ from llmos.observability.rows import Reader
 from llmos.observability.summary import global_summary, use_of
 from llmos.observability.waiting import Waiting, waiting_for
 from llmos.replay.preview import Preview, preview
+from llmos.sentience import (
+    InternalState,
+    Moment,
+    Opportunity,
+    Policy,
+    detect_improvement_opportunities,
+    history,
+    internal_state,
+)
 from llmos.store import EventRow, new_id
 from llmos.values import ArtifactType, Audit, Clock, Json, Processor, Trace, check_name, utc_now
 from llmos.volumes import (
@@ -111,6 +121,11 @@ class CognitiveKernel:
         """The stored runs."""
         self.hub = ObservabilityHub(kernel.store, user_id=user_id, clock=clock)
         """What happened in the user's volume."""
+
+    @property
+    def config(self) -> LLMOSConfig:
+        """The settings of the home."""
+        return self._kernel.config
 
     @property
     def economy(self) -> Economy:
@@ -309,7 +324,8 @@ class CognitiveKernel:
         report = await self._run_now(level, owner, progress)
         if processor is None:
             return report
-        return replace(report, learnt=await self._propose(processor, report.learnt, asking))
+        more = await self._propose(processor, report.learnt, asking, self._policy())
+        return replace(report, learnt=more)
 
     def run_cycle(
         self,
@@ -442,7 +458,11 @@ class CognitiveKernel:
         return Deciding(self._cron_context(), self._user_id)
 
     async def _propose(
-        self, processor: Processor, report: LearnReport, asking: Callable[[str], None]
+        self,
+        processor: Processor,
+        report: LearnReport,
+        asking: Callable[[str], None],
+        policy: Policy,
     ) -> LearnReport:
         team = [f"team:{self._team_id}"] if self._team_id else []
         scopes = ["system", *team, f"user:{self._user_id}"]
@@ -451,8 +471,8 @@ class CognitiveKernel:
             self._compiler(self._user_id),
             Model(processor, envelope, self._clock(), self._cwd),
             report,
-            max_cost_usd=self._kernel.config.max_cost_usd,
-            seconds=self._kernel.config.learn_seconds,
+            max_cost_usd=self._kernel.config.max_cost_usd * policy.exploration.value,
+            seconds=policy.governed(self._kernel.config).learn_seconds,
             asking=asking,
         )
 
@@ -536,6 +556,26 @@ class CognitiveKernel:
         """Let the audits so far no longer keep new tools out of use; whether there were any."""
         place = self.get_user_volume().place
         return self._kernel.store.write(lambda tx: lift(tx, place, user_id=self._user_id, why=why))
+
+    # --- the internal state ------------------------------------------------------------------
+
+    def get_internal_state(self) -> InternalState:
+        """How the user's system stands: four numbers, the mode and the policy they yield."""
+        return self._kernel.store.read(lambda c: internal_state(c, self._user_id))
+
+    def get_state_history(self, limit: int = 100) -> list[Moment]:
+        """The last events that moved the internal state, the newest first."""
+        return self._kernel.store.read(lambda c: history(c, self._user_id, limit))
+
+    def detect_improvement_opportunities(self) -> list[Opportunity]:
+        """What could cost less or go wrong less often, the most worthwhile first."""
+        return detect_improvement_opportunities(self._kernel.store, self._user_id)
+
+    def _policy(self) -> Policy:
+        on = self._kernel.config.enable_sentience
+        return self.get_internal_state().policy if on else InternalState().policy
+
+    # --- more -------------------------------------------------------------------------------
 
     def preview(self, trace: Trace, cwd: Path) -> Preview:
         """What following ``trace`` would check and write, without doing it.

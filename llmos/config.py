@@ -83,6 +83,10 @@ class LLMOSConfig:
     """Days after which what nobody used is archived."""
     mirror: bool = True
     """Show what volumes hold as files, in ``workspace/volumes`` of the home, after every cron."""
+    enable_sentience: bool = True
+    """Go by the internal state: what went wrong of late makes free runs rarer and audits more."""
+    show_state_to_model: bool = False
+    """Tell the model the internal state too. It costs tokens in every run that a model makes."""
     answer_cache: bool = False
     """Give a recorded answer again even where nothing guards it, labelled with its date."""
     enable_crons: bool = True

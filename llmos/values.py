@@ -288,6 +288,8 @@ class Audit:
     outcome: AuditOutcome
     detail: str = ""
     """What differed, or why it cannot be compared."""
+    extra: bool = False
+    """Drawn only because something went wrong of late; no share is estimated from it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from datetime import datetime
 from random import Random
 from typing import TypeVar
 
+from llmos.config import LLMOSConfig
 from llmos.cortex.audit import Expected, affordable, expect, instead, judged, rate_of, without
 from llmos.cortex.dispatcher import Dispatcher
 from llmos.cortex.foresight import LOOKED_AHEAD, Foresight, foresee, outcome_of
@@ -30,6 +31,9 @@ from llmos.memory.paths import absolute, moved
 from llmos.memory.traces import REPLAY, Candidate, Scope, Traces
 from llmos.plugins.program import ProgramRunner
 from llmos.replay.eligible import Situation
+from llmos.sentience.block import internal_state_block
+from llmos.sentience.policy import Policy
+from llmos.sentience.state import InternalState, internal_state, take_in_some
 from llmos.store import new_id
 from llmos.values import (
     Context,
@@ -92,11 +96,25 @@ class GoalRun:
         self._rng = rng
         self._expected: Expected | None = None
         """What the free run would have written, where a model does it instead."""
+        self._extra = False
+        """Whether the audit would not have been drawn at the configured rate."""
         self._readings: tuple[Reading, ...] = ()
         self._places = Places.of(request.cwd)
+        self._state = _state(kernel, request.user_id)
+        self._policy = self._state.policy
+        self._config = self._policy.governed(kernel.config)
+        """The settings, made safer where something went wrong of late."""
+        self._left_usd: float | None = None
+        self._looked = False
         self._watchdog = kernel.watchdog()
         self._calls = kernel.calls(
-            self.id, request.cwd, now, self._watchdog, request.max_cost_usd, looking=looking
+            self.id,
+            request.cwd,
+            now,
+            self._watchdog,
+            request.max_cost_usd,
+            looking=looking,
+            ask_external=self._policy.ask_before_external,
         )
         self._envelope = Envelope(kernel.economy, request.scopes, self.id, request.goal[:80])
         self._decision = Decision(Mode.LEARNER, 0.0)
@@ -118,19 +136,21 @@ class GoalRun:
             self._kernel.config.answer_cache,
         )
         readings = self._shelf.readings(self._places.relative(request.goal))
+        self._left_usd = self._kernel.economy.status("system").left_usd
         self._decision = Dispatcher().decide(
             request.goal,
             candidates,
             situation,
             readings=readings,
-            error_budget=self._kernel.config.error_budget,
+            error_budget=self._config.error_budget,
             damaged=self._shelf.damaged,
-            budget_usd=self._kernel.economy.status("system").left_usd,
+            budget_usd=self._left_usd,
             forced=request.mode,
         )
+        self._decision = _explained(self._decision, self._policy)
         self._source = self._named(candidates)
         self._readings = self._chosen(readings, situation)
-        self._decision = replace(self._decision, audit_rate=self._audit_rate())
+        self._decision = replace(self._decision, audit_rate=self._audit_rate(self._config))
         return self._decision, self._source
 
     def require_means(self) -> None:
@@ -176,8 +196,10 @@ class GoalRun:
 
         It is drawn only where a model is at hand and may cost something (`cortex.audit`).
         """
-        if self._rng.random() >= self._decision.audit_rate or not affordable(self._task(None)):
+        drawn = self._rng.random()
+        if drawn >= self._decision.audit_rate or not affordable(self._task(None)):
             return
+        self._extra = drawn >= self._audit_rate(self._kernel.config)
         twin = GoalRun(
             self._kernel,
             self._traces,
@@ -234,11 +256,12 @@ class GoalRun:
             if self._expected is None:
                 return result
             refused, registry = self._calls.refused, self._kernel.registry
-            return replace(result, audit=judged(self._expected, result, refused, registry))
+            audit = judged(self._expected, result, refused, registry)
+            return replace(result, audit=replace(audit, extra=self._extra))
 
     async def remember(self, outcome: Outcome, result: RunResult) -> None:
         """Store the run, and what it says of the trace that it followed."""
-        remembering = asyncio.ensure_future(self._remember(outcome, result))
+        remembering = asyncio.ensure_future(self._remembered(outcome, result))
         try:
             await asyncio.shield(remembering)
         except asyncio.CancelledError:
@@ -273,6 +296,12 @@ class GoalRun:
             return replace(result, verdict=Verdict.VERIFIED)
         error = f"the check did not pass: {checked.said}".rstrip(": ")
         return replace(result, verdict=Verdict.REFUTED, success=False, error=error)
+
+    async def _remembered(self, outcome: Outcome, result: RunResult) -> None:
+        await self._remember(outcome, result)
+        if self._kernel.config.enable_sentience:
+            user = self._request.user_id
+            await self._kernel.store.awrite(lambda tx: take_in_some(tx, user))
 
     async def _remember(self, outcome: Outcome, result: RunResult) -> None:
         await self._end(replace(outcome, verdict=result.verdict, error=result.error))
@@ -319,6 +348,7 @@ class GoalRun:
             self._watchdog.start()
             return await look(task)
         self._request = replace(self._request, goal=f"{LOOKED_AHEAD}{self._request.goal}")
+        self._looked = True
         await self.begin()
         async with self._ending():
             seen = await look(task)
@@ -326,21 +356,33 @@ class GoalRun:
             await self._end(recorded(seen))
         return seen
 
-    def _audit_rate(self) -> float:
+    @property
+    def _novel(self) -> bool:
+        """Whether nothing was known of the goal. Who insists on a model may know it well."""
+        decision = self._decision
+        unknown = decision.mode is Mode.LEARNER and not decision.refused
+        return unknown and self._request.mode is None
+
+    def _audit_rate(self, config: LLMOSConfig) -> float:
         decision, request = self._decision, self._request
         free = decision.mode in (Mode.FOLLOWER, Mode.CRYSTALLIZED) and decision.source is not None
         # Whoever insists on a mode, or lets it cost nothing, wants no model.
         if not free or request.mode is not None or request.max_cost_usd <= 0:
             return 0.0
-        return rate_of(self._kernel.config, self._kernel.registry, self._readings, self._source)
+        return rate_of(config, self._kernel.registry, self._readings, self._source)
 
     def _chosen(self, readings: Sequence[Reading], situation: Situation) -> tuple[Reading, ...]:
         """All readings that may be served, the one of the decision first; none if it is no tool."""
         if self._decision.source not in {r.tool.label for r in readings}:
             return ()
-        budget = self._kernel.config.error_budget
+        budget = self._config.error_budget
         usable = [r for r in readings if r.refusal(situation.tools, budget) is None]
         return tuple(sorted(usable, key=lambda r: r.tool.label != self._decision.source))
+
+    def _told_state(self) -> str:
+        config = self._kernel.config
+        shown = config.enable_sentience and config.show_state_to_model
+        return internal_state_block(self._state.valence) if shown else ""
 
     def _broken(self, error: str) -> Outcome:
         cost = self._envelope.spent_usd
@@ -358,7 +400,7 @@ class GoalRun:
         return Task(
             goal=request.goal,
             decision=self._decision,
-            context=Context(self._now, request.cwd, turns=request.turns),
+            context=Context(self._now, request.cwd, system=self._told_state(), turns=request.turns),
             limits=Limits(
                 max_cost_usd=request.max_cost_usd,
                 max_turns=self._kernel.config.max_turns,
@@ -373,7 +415,7 @@ class GoalRun:
             source=self._source,
             moved=self._moved,
             readings=self._readings,
-            error_budget=self._kernel.config.error_budget,
+            error_budget=self._config.error_budget,
             programs=self._programs,
             emit=emit or (lambda event: None),
         )
@@ -412,7 +454,25 @@ class GoalRun:
             tools=self._calls.used,
             side_exit=outcome.side_exit,
             already_done=outcome.already_done,
+            novel=self._novel,
+            looked=self._looked,
+            refused=len(self._calls.refused),
+            left_usd=self._left_usd,
         )
         await self._kernel.runs.end(
             self._request.beginning(self.id, self._now), ending, self._places
         )
+
+
+def _state(kernel: Kernel, user_id: str) -> InternalState:
+    """How the user's system stands; at the set-points where nobody wants it to matter."""
+    if not kernel.config.enable_sentience:
+        return InternalState()
+    return kernel.store.read(lambda c: internal_state(c, user_id))
+
+
+def _explained(decision: Decision, policy: Policy) -> Decision:
+    """The decision, with what the internal state had to do with it."""
+    if not policy.told:
+        return decision
+    return replace(decision, reason=f"{decision.reason}; {policy.told}")

@@ -20,6 +20,7 @@ from llmos.evolution.compiler import LearnReport, teaches
 from llmos.evolution.standing import standing
 from llmos.evolution.tool import TOOL, LearntTool
 from llmos.memory.traces import Scope
+from llmos.sentience import Policy
 from llmos.store import Transaction
 from llmos.values import ArtifactType, Trace
 from llmos.volumes import Place, Status, get_watermark, set_watermark
@@ -59,8 +60,10 @@ class UserCycle:
 
     def run(self) -> CycleReport:
         """Work through what is new."""
-        store, budget = self._context.store, self._context.config.cron_runs
-        learnt = self._context.compiler(self._user).learn(self._progress, budget)
+        store, policy = self._context.store, self._context.policy(self._user)
+        config = policy.governed(self._context.config) if policy else self._context.config
+        budget, compiler = config.cron_runs, self._context.compiler(self._user)
+        learnt = compiler.learn(self._progress, budget, seconds=config.learn_seconds)
         since = int(store.read(lambda c: get_watermark(c, WATERMARK, self._volume.place)) or 0)
         scope = Scope(self._user)
         ids, upto = self._context.traces.touched(scope, since, budget, failed=True)
@@ -74,7 +77,7 @@ class UserCycle:
             _LEVEL,
             self._user,
             tasks=tuple(tasks),
-            why=_why(tasks, len(fresh), left),
+            why=_why(tasks, len(fresh), left, policy),
             looked_at=len(fresh),
             left=left,
             learnt=learnt,
@@ -209,9 +212,11 @@ def _of_tools(learnt: LearnReport) -> list[CycleTask]:
     ]
 
 
-def _why(tasks: Sequence[CycleTask], fresh: int, left: int) -> str:
+def _why(tasks: Sequence[CycleTask], fresh: int, left: int, policy: Policy | None) -> str:
     if left:
-        return f"budget exhausted: {left} runs or more are left to the next cycle"
+        careful = policy is not None and policy.cron_budget.value < 1
+        because = f" ({policy.cron_budget.why})" if careful and policy else ""
+        return f"budget exhausted: {left} runs or more are left to the next cycle{because}"
     if tasks:
         return ""
     return "nothing new" if not fresh else f"{fresh} new runs, and nothing to say of them"

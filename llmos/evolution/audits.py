@@ -118,6 +118,7 @@ def record_audit(store: Store, trace_id: str, audit: Audit, user_id: str) -> Non
         "digest": digest,
         "outcome": audit.outcome.value,
         "detail": plain(audit.detail),
+        "extra": audit.extra,
     }
 
     def write(tx: Transaction) -> None:
@@ -228,6 +229,8 @@ def audit_stats(
     A run that was found wrong since is judged again: where the free run would have done the same,
     that was wrong too; where it would have done something else, nobody knows.
 
+    Extra audits are left out: they are drawn where something went wrong, which is no fair sample.
+
     Args:
         conn: Where to read.
         place: Whose.
@@ -241,7 +244,7 @@ def audit_stats(
     query = (
         select(audits.c.outcome, wrong, func.count())
         .join(traces, traces.c.id == audits.c.trace_id)
-        .where(meant, audits.c.id > after)
+        .where(meant, audits.c.id > after, audits.c.extra.is_(False))
         .group_by(audits.c.outcome, wrong)
     )
     counts = {(AuditOutcome(o), bool(w)): n for o, w, n in conn.execute(query)}
@@ -278,7 +281,7 @@ def audits_of(conn: Connection, trace_ids: Iterable[str]) -> Mapping[str, Audit]
 
 def _audit(row: Row[tuple[object, ...]]) -> Audit:
     source = f"{TOOL}{row.subject}@{row.digest}" if row.digest else f"{REPLAY}{row.subject}"
-    return Audit(source, AuditOutcome(row.outcome), row.detail)
+    return Audit(source, AuditOutcome(row.outcome), row.detail, row.extra)
 
 
 # --- too many disagreements --------------------------------------------------------------------

@@ -139,13 +139,18 @@ class Compiler:
         """Tools that wait until audits are clean again."""
 
     def learn(
-        self, progress: Callable[[str], None] = lambda told: None, limit: int | None = None
+        self,
+        progress: Callable[[str], None] = lambda told: None,
+        limit: int | None = None,
+        *,
+        seconds: float | None = None,
     ) -> LearnReport:
         """Learn from what is new; nothing new costs next to nothing.
 
         Args:
             progress: Told the goal that is being looked at.
             limit: How many runs at most, the oldest first; the rest is left to the next time.
+            seconds: Search time for one family, if not that of the compiler.
         """
         began = time.perf_counter()
         since, rest = self._stored()
@@ -158,6 +163,7 @@ class Compiler:
             idle = self._without_news(rest) if rest and self._held else LearnReport(0)
             return replace(idle, seconds=time.perf_counter() - began)
         learner = self._current(since, rest)
+        learner.seconds = self._seconds if seconds is None else seconds
         learner.taken = self._taken(learner)
         fresh = self._take(learner, ids)
         learner.learn(progress)

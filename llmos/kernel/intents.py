@@ -166,7 +166,12 @@ def announce_doubt(tx: Transaction, intent: Intent, why: str) -> None:
         owner=owner.owner,
         subject=intent.id,
         title=title,
-        payload={"trace_id": intent.trace_id, "arguments": intent.arguments, "why": why},
+        payload={
+            "trace_id": intent.trace_id,
+            "arguments": intent.arguments,
+            "why": why,
+            "in_doubt": True,
+        },
     )
     tx.notify(
         event,

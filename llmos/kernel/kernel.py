@@ -106,6 +106,7 @@ class Kernel:
         max_cost_usd: float,
         *,
         looking: bool = False,
+        ask_external: str = "",
     ) -> RunCalls:
         """The system calls of one run in ``cwd``.
 
@@ -116,10 +117,16 @@ class Kernel:
             watchdog: Its own.
             max_cost_usd: What it may cost.
             looking: Nothing is written in it, so that nobody is asked about writes.
+            ask_external: Why every external write asks, also where a rule allows it; "" for no.
         """
         config = self.config
         permissions = Permissions(
-            allow=config.allow, ask=config.ask, deny=config.deny, cwd=cwd, home=self.store.home
+            allow=config.allow,
+            ask=config.ask,
+            deny=config.deny,
+            cwd=cwd,
+            home=self.store.home,
+            ask_external=ask_external,
         )
         info = RunInfo(
             run_id, cwd, now, Places.of(cwd), watchdog, permissions, max_cost_usd=max_cost_usd

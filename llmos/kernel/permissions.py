@@ -22,6 +22,9 @@ from llmos.values import Effect, Json, Resources
 
 Ruling = Literal["allow", "ask", "deny"]
 
+CAUTIOUS = "cautious"
+"""Name of the built-in rule that asks before external writes while the internal state is low."""
+
 _PATH_ARGUMENTS = ("file_path", "path")
 
 
@@ -98,6 +101,7 @@ class Permissions:
         deny: Rules that refuse; they win over ask, and ask wins over allow.
         cwd: The run's working directory.
         home: Home of LLM OS; no rule opens it.
+        ask_external: Why what acts outside this machine asks although a rule allows it; "" for no.
 
     Raises:
         ConfigError: A rule is malformed; the message names it.
@@ -111,7 +115,9 @@ class Permissions:
         *,
         cwd: Path,
         home: Path,
+        ask_external: str = "",
     ) -> None:
+        self._ask_external = ask_external
         self.cwd = resolve(Path("/"), str(cwd))
         self.home = resolve(Path("/"), str(home))
         self._allow = parse_rules(allow, self.cwd, widely=False)
@@ -152,6 +158,8 @@ class Permissions:
         allowed_by = self._allowed_by(call)
         if tool.effect is Effect.EXTERNAL and allowed_by is None:
             return Permission(*_external(call))
+        if tool.effect is Effect.EXTERNAL and self._ask_external:
+            return Permission("ask", CAUTIOUS, f"{self._ask_external}; see `llmos state`")
         if allowed_by is not None:
             return Permission("allow", allowed_by, f"the rule {allowed_by} allows this")
         return Permission("allow", "default", f"a tool with effect {tool.effect.value} may do this")

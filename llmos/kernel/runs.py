@@ -52,6 +52,14 @@ class Ending:
     tools: Mapping[str, str] | None = None
     side_exit: SideExit | None = None
     already_done: bool = False
+    novel: bool = False
+    """Nothing was known of the goal."""
+    looked: bool = False
+    """It only looked ahead: nobody wanted its outcome."""
+    refused: int = 0
+    """Calls of the model that a rule or a person refused."""
+    left_usd: float | None = None
+    """What was left of the budget when it was decided; None without a limit."""
 
 
 _ENDED_TOO_EARLY = select(processes.c.id).where(
@@ -130,6 +138,10 @@ class Runs:
                     "already_done": ending.already_done,
                     "error": ending.error,
                     "side_exit": side_exit,
+                    "novel": ending.novel,
+                    "looked": ending.looked,
+                    "refused": ending.refused,
+                    "left_usd": ending.left_usd,
                 },
             )
 

@@ -200,7 +200,7 @@ class Traces:
         def write(tx: Transaction) -> None:
             _judge(tx, row.id, row.owner, verdict, user_id, by, note)
             if followed is not None:
-                _judge(tx, followed, row.owner, verdict, user_id, by, note)
+                _judge(tx, followed, row.owner, verdict, user_id, by, note, through=row.id)
 
         await self._store.awrite(write)
         return self.get(row.id)
@@ -372,12 +372,20 @@ def _step_row(trace_id: str, idx: int, step: Step) -> dict[str, object]:
 
 
 def _judge(
-    tx: Transaction, trace_id: str, owner: str, verdict: Verdict, user_id: str, by: str, note: str
+    tx: Transaction,
+    trace_id: str,
+    owner: str,
+    verdict: Verdict,
+    user_id: str,
+    by: str,
+    note: str,
+    through: str = "",
 ) -> None:
     own = (traces.c.id == trace_id) & (traces.c.owner == owner)
-    known = tx.conn.execute(select(traces.c.verdict).where(own)).scalar()
-    if known is None:
+    row = tx.conn.execute(select(traces.c.verdict, traces.c.mode).where(own)).first()
+    if row is None:
         return
+    known = row.verdict
     tx.conn.execute(
         insert(feedback).values(
             id=new_id(),
@@ -402,5 +410,13 @@ def _judge(
         actor=user_id,
         subject=trace_id,
         title=f"trace {trace_id[-6:]} is {verdict.value} by {by}",
-        payload={"artifact": "trace", "verdict": verdict.value, "was": known, "note": note},
+        payload={
+            "artifact": "trace",
+            "verdict": verdict.value,
+            "was": known,
+            "note": note,
+            "by": by,
+            "mode": row.mode,
+            "through": through,
+        },
     )

@@ -10,7 +10,7 @@ from llmos.errors import ConfigError
 from llmos.store import dialect
 from llmos.store.lock import FileLock
 
-REVISIONS = ("0001_first", "0002_volumes", "0003_audits", "0004_nights")
+REVISIONS = ("0001_first", "0002_volumes", "0003_audits", "0004_nights", "0005_sentience")
 """Names of all migrations, oldest first; append only. Kept here so that opening a home that is
 up to date, which is nearly always, needs one SELECT and not Alembic."""
 

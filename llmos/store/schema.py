@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData()
@@ -353,6 +355,8 @@ audits = Table(
     Column("digest", String(64)),  # version of the tool
     Column("outcome", String(16), nullable=False),  # agreed | disagreed | not_comparable
     Column("detail", Text, nullable=False),
+    # Drawn only because something went wrong of late: no fair sample, nothing is claimed from it.
+    Column("extra", Boolean, nullable=False, server_default=false()),
     Index("audits_by_subject", "volume", "owner", "kind", "subject"),
 )
 """Append-only: model runs made as a sample in place of free ones, and how they compare."""
@@ -460,3 +464,29 @@ crons = Table(
     Column("next_at", String(27)),
 )
 """One row per cron: whether it is paused, how its last cycle ended, when the next is due."""
+internal_states = Table(
+    "internal_states",
+    metadata,
+    Column("user_id", String(64), primary_key=True),
+    Column("safety", Double, nullable=False),  # this and the next three: from -1 to 1
+    Column("curiosity", Double, nullable=False),
+    Column("energy", Double, nullable=False),
+    Column("self_confidence", Double, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # of the last event that is in it
+    Column("updated_at", String(27), nullable=False),
+)
+"""How a user's system stands: what all events up to one of them come to."""
+
+internal_history = Table(
+    "internal_history",
+    metadata,
+    Column("user_id", String(64), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),  # of the event
+    Column("at", String(27), nullable=False),
+    Column("triggers", String(256), nullable=False),  # what the event was, with commas between
+    Column("safety", Double, nullable=False),  # this and the next three: after it
+    Column("curiosity", Double, nullable=False),
+    Column("energy", Double, nullable=False),
+    Column("self_confidence", Double, nullable=False),
+)
+"""The last events that moved an internal state, and where to."""

@@ -13,16 +13,22 @@ from llmos.crons import CronLevel, CycleReport, CycleTask
 from llmos.crons.engine import CronEngine
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType
-from llmos.volumes import Volume, get_watermark, set_watermark
+from llmos.volumes import Caller, Volume, get_watermark, set_watermark
 
 MARK = "counting"
+
+CALLERS = {
+    CronLevel.USER: Caller.user_cron,
+    CronLevel.TEAM: Caller.team_cron,
+    CronLevel.SYSTEM: lambda owner: Caller.system_cron(),
+}
 
 
 def counting(store: Store) -> CronEngine:
     """An engine whose cycles append the next number, and move their watermark with it."""
 
     def run_cycle(level: CronLevel, owner: str) -> CycleReport:
-        volume = Volume(store, level.value, owner)
+        volume = Volume(store, level.value, owner, caller=CALLERS[level](owner))
         tasks = []
         for _ in range(3):
 

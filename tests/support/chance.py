@@ -12,6 +12,13 @@ class Never(Random):
         return 1.0 - 2.0**-53
 
 
+class Sometimes(Random):
+    """Draws what has a rate above a tenth."""
+
+    def random(self) -> float:
+        return 0.1
+
+
 class Always(Random):
     """Draws every audit of a rate above zero."""
 

@@ -23,6 +23,7 @@ from llmos.surfaces.cli.commands import (
     learn,
     report,
     sleep,
+    state,
     tools,
     traces,
     verdicts,
@@ -47,6 +48,7 @@ class _InOrder(TyperGroup):
             "audits",
             "crons",
             "daemon",
+            "state",
             "traces",
             "feedback",
             "undo",
@@ -116,6 +118,7 @@ app.add_typer(volumes.app, name="volumes")
 app.add_typer(audits.app, name="audits")
 app.add_typer(crons.app, name="crons")
 app.command("daemon")(daemon.daemon)
+app.command("state")(state.state)
 app.add_typer(traces.app, name="traces")
 app.command("feedback")(verdicts.feedback)
 app.command("undo")(verdicts.undo)

@@ -67,7 +67,7 @@ def _cells(row: AuditRow) -> tuple[str, ...]:
         short(row.trace_id),
         when(row.at),
         one_line(what),
-        _WORDS[audit.outcome],
+        f"{_WORDS[audit.outcome]} (extra)" if audit.extra else _WORDS[audit.outcome],
         one_line(audit.detail, 200),
     )
 
