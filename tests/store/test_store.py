@@ -384,7 +384,7 @@ def test_another_sqlite_file_can_be_named_by_url(home: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://alice:secret@db/x", "sqlite://", "sqlite:///:memory:", "no url"]
+    "url", ["mysql://alice:secret@db/x", "sqlite://", "sqlite:///:memory:", "no url"]
 )
 def test_a_url_that_cannot_work_is_a_config_error_without_its_password(
     home: Path, url: str
