@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from llmos import LLMOS, LLMOSConfig, Step, Trace
 from llmos.cortex.processors import RecordedProcessor
 from tests.support.chance import Never
+from tests.support.databases import Database, Server, running_server
 
 
 class TestClock:
@@ -44,6 +45,31 @@ def cwd(tmp_path: Path) -> Path:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server, started when the first test asks for it."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> Database:
+    """What holds with one database holds with the other."""
+    if request.param == "sqlite":
+        return Database(home)
+    server: Server = request.getfixturevalue("postgres")
+    return Database(home, server.usual(tmp_path / "first"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request: pytest.FixtureRequest, home: Path) -> Database:
+    """One without tables."""
+    if request.param == "sqlite":
+        return Database(home)
+    server: Server = request.getfixturevalue("postgres")
+    return Database(home, server.empty())
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, CursorResult, Engine, Table
+from sqlalchemy import URL, Connection, Engine, Table
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from llmos.errors import LLMOSError
@@ -104,5 +104,5 @@ def insert_new(connection: Connection, table: Table, row: dict[str, Any], key: l
     else:
         new = sqlite_insert(table)
     statement = new.values(row).on_conflict_do_nothing(index_elements=key)
-    result: CursorResult[Any] = connection.execute(statement)
-    return result.rowcount == 1
+    # Drivers disagree about the number of rows of such a statement, but not about its rows.
+    return connection.execute(statement.returning(table.c[key[0]])).first() is not None
