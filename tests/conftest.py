@@ -11,6 +11,8 @@ import pytest
 
 from llmos import LLMOS, LLMOSConfig, Step, Trace
 from llmos.cortex.processors import RecordedProcessor
+from llmos.store import Store
+from llmos.values import Clock
 from tests.support.chance import Never
 from tests.support.databases import Database, Server, running_server
 
@@ -61,6 +63,18 @@ def database(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> Data
         return Database(home)
     server: Server = request.getfixturevalue("postgres")
     return Database(home, server.usual(tmp_path / "first"))
+
+
+OpenStore = Callable[[Clock], Store]
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def open_store(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> OpenStore:
+    """Opens a store that nobody has used, in the cheapest way for each kind of database."""
+    if request.param == "memory":
+        return Store.memory
+    server: Server = request.getfixturevalue("postgres")
+    return Database(home, server.usual(tmp_path / "first")).open
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

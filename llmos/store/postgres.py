@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,15 @@ class Postgres(dialect.Dialect):
             commit = "on" if connection.info.get("durable") else "off"
             _execute(connection, _BEGIN_WRITING.format(*_WRITE_LOCK, commit=commit))
 
-        return self._engine(NullPool, begin)
+        engine = self._engine(NullPool, begin)
+
+        @event.listens_for(engine, "close")
+        def let_go(connection: Any, record: object) -> None:
+            # The server takes its time to notice a closed connection; this it does at once.
+            with suppress(Exception):
+                connection.execute("SELECT pg_advisory_unlock_all()")
+
+        return engine
 
     def reader_engine(self) -> Engine:
         """Its transactions see one moment of the database and cannot write."""
@@ -135,13 +144,6 @@ class Postgres(dialect.Dialect):
             adapt(connection)
 
         event.listen(engine, "begin", begin)
-
-        @event.listens_for(engine, "close")
-        def let_go(connection: Any, record: object) -> None:
-            # The server takes its time to notice a closed connection; this it does at once.
-            if not connection.closed:
-                connection.execute("SELECT pg_advisory_unlock_all()")
-
         return engine
 
 

@@ -164,6 +164,8 @@ class Writer:
         if self._connection is None or self._database.in_memory:
             return  # closing it would throw a database in memory away
         try:
+            if self._database.is_lost(self._connection):
+                self._connection.invalidate()  # there is nothing to say good-bye to
             self._connection.close()
             self._engine.dispose()
         except Exception:

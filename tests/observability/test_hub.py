@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -12,12 +11,12 @@ from llmos.errors import UserError
 from llmos.observability import ObservabilityHub
 from llmos.store import Store, Transaction
 from llmos.values import EventType
-from tests.conftest import TestClock
+from tests.conftest import OpenStore, TestClock
 
 
 @pytest.fixture
-def store(home: Path, clock: TestClock) -> Iterator[Store]:
-    with Store.open(home, clock=clock) as opened:
+def store(open_store: OpenStore, clock: TestClock) -> Iterator[Store]:
+    with open_store(clock) as opened:
         yield opened
 
 
