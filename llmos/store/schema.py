@@ -31,13 +31,14 @@ Sequence = BigInteger().with_variant(Integer(), "sqlite")
 """A 64-bit counter; SQLite counts by itself only in a column declared INTEGER."""
 
 
-LONG = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text of any length; it sorts and compares by code points in every database."""
+LONG = Text()
+"""Text of any length. The migrations have it sort by code points (``COLLATE "C"``) in PostgreSQL,
+as SQLite does; said here, it would be written to every value of every query as well."""
 
 
 def words(length: int) -> String:
     """The type of a text that is short. SQLite does not hold anybody to ``length``."""
-    return String(length).with_variant(Text(collation="C"), "postgresql")
+    return String(length).with_variant(Text(), "postgresql")
 
 
 def dumps(value: Any) -> str:

@@ -26,7 +26,14 @@ def described(engine: Engine) -> dict[str, Any]:
     return {
         name: {
             "columns": [
-                (c["name"], str(c["type"]), c["nullable"], c["default"], c.get("primary_key"))
+                # That PostgreSQL sorts text by code points is in the migrations alone.
+                (
+                    c["name"],
+                    str(c["type"]).removesuffix(' COLLATE "C"'),
+                    c["nullable"],
+                    c["default"],
+                    c.get("primary_key"),
+                )
                 for c in seen.get_columns(name)
             ],
             "key": seen.get_pk_constraint(name)["constrained_columns"],
