@@ -92,6 +92,12 @@ def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llmos.boot.Random", Never)
 
 
+@pytest.fixture(autouse=True)
+def no_real_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever works with a shared database does not run the tests in it."""
+    monkeypatch.delenv("LLMOS_DATABASE_URL", raising=False)
+
+
 MakeOS = Callable[..., Awaitable[LLMOS]]
 
 

@@ -93,7 +93,8 @@ def kill_repeatedly(database: Database, times: int) -> int:
 
 
 def test_kill_9_loses_nothing_that_was_committed(database: Database) -> None:
-    assert kill_repeatedly(database, 10) >= 20
+    times = 10 if database.url is None else 4  # a server is slower to open
+    assert kill_repeatedly(database, times) >= 2 * times
 
 
 @pytest.mark.slow

@@ -81,8 +81,12 @@ def eventually(holds: Callable[[], bool]) -> bool:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """Start a server; skip the test if that does not work here."""
+def running_server(*, safe: bool = False) -> Iterator[Server]:
+    """Start a server; skip the test if that does not work here.
+
+    Args:
+        safe: What it says is on the disk, is; else it is faster.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a folder that some machines do not have
@@ -99,8 +103,8 @@ def running_server() -> Iterator[Server]:
         pytest.skip(f"PostgreSQL does not start here: {e}")
     try:
         server = Server(started.get_uri())
-        for setting in ("fsync = off", "full_page_writes = off", "autovacuum = off"):
-            server.execute(f"ALTER SYSTEM SET {setting}")
+        for setting in () if safe else ("fsync", "full_page_writes", "autovacuum"):
+            server.execute(f"ALTER SYSTEM SET {setting} = off")
         server.execute("SELECT pg_reload_conf()")
         yield server
     finally:
