@@ -1,7 +1,8 @@
 """The tables, as the code uses them; `migrations/` makes them, a test holds both equal.
 
 Ids are ULIDs. Times are ISO 8601 text in UTC with microseconds, so that they sort as text in
-every database. Money is in whole micro-dollars. JSON is text, written by `dumps`.
+every database. Money is in whole micro-dollars. JSON is text, written by `dumps`. No text is
+held to the length of its column: SQLite does not, and the migrations see to it in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -31,16 +32,6 @@ Sequence = BigInteger().with_variant(Integer(), "sqlite")
 """A 64-bit counter; SQLite counts by itself only in a column declared INTEGER."""
 
 
-LONG = Text()
-"""Text of any length. The migrations have it sort by code points (``COLLATE "C"``) in PostgreSQL,
-as SQLite does; said here, it would be written to every value of every query as well."""
-
-
-def words(length: int) -> String:
-    """The type of a text that is short. SQLite does not hold anybody to ``length``."""
-    return String(length).with_variant(Text(), "postgresql")
-
-
 def dumps(value: Any) -> str:
     """JSON text as the store keeps it: sorted keys, no spaces, not escaped."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -59,49 +50,49 @@ def parse_stamp(text: str) -> datetime:
 processes = Table(
     "processes",
     metadata,
-    Column("id", words(26), primary_key=True),
+    Column("id", String(26), primary_key=True),
     Column("pid", Integer, nullable=False),
-    Column("started_at", words(27), nullable=False),
-    Column("ended_at", words(27)),
+    Column("started_at", String(27), nullable=False),
+    Column("ended_at", String(27)),
 )
-"""One row per opened store; a held lock file tells which of them live (`store.lock`)."""
+"""One row per opened store; `store.presence` tells which of them live."""
 
 traces = Table(
     "traces",
     metadata,
-    Column("id", words(26), primary_key=True),
-    Column("volume", words(8), nullable=False),  # user | team | system
-    Column("owner", words(64), nullable=False),
-    Column("user_id", words(64), nullable=False),
-    Column("team_id", words(64)),
-    Column("project", words(64)),
-    Column("process_id", words(26)),
-    Column("status", words(8), nullable=False),  # running | done
-    Column("goal", LONG, nullable=False),
-    Column("folded", LONG, nullable=False),
+    Column("id", String(26), primary_key=True),
+    Column("volume", String(8), nullable=False),  # user | team | system
+    Column("owner", String(64), nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("team_id", String(64)),
+    Column("project", String(64)),
+    Column("process_id", String(26)),
+    Column("status", String(8), nullable=False),  # running | done
+    Column("goal", Text, nullable=False),
+    Column("folded", Text, nullable=False),
     Column(
-        "goal_key", words(64), nullable=False
+        "goal_key", String(64), nullable=False
     ),  # SHA-256 of folded: an index on a 1 MB text is none
-    Column("context_digest", words(64), nullable=False),
-    Column("now", words(32), nullable=False),  # ISO 8601 with the run's own offset
-    Column("agent", words(64), nullable=False),
-    Column("mode", words(16), nullable=False),
-    Column("model", words(128), nullable=False),
-    Column("cwd", LONG, nullable=False),
-    Column("output", LONG, nullable=False),
-    Column("verdict", words(16), nullable=False),
-    Column("check", LONG),
-    Column("error", LONG, nullable=False),
-    Column("usage", LONG, nullable=False),  # JSON of values.Usage
+    Column("context_digest", String(64), nullable=False),
+    Column("now", String(32), nullable=False),  # ISO 8601 with the run's own offset
+    Column("agent", String(64), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("model", String(128), nullable=False),
+    Column("cwd", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("check", Text),
+    Column("error", Text, nullable=False),
+    Column("usage", Text, nullable=False),  # JSON of values.Usage
     Column("cost_micro", BigInteger, nullable=False),
-    Column("duration_s", LONG, nullable=False),
-    Column("tools", LONG, nullable=False),  # JSON: tool name to digest
-    Column("source", LONG, nullable=False),
-    Column("decision", LONG, nullable=False),  # JSON of values.Decision, and the side exit
+    Column("duration_s", Text, nullable=False),
+    Column("tools", Text, nullable=False),  # JSON: tool name to digest
+    Column("source", Text, nullable=False),
+    Column("decision", Text, nullable=False),  # JSON of values.Decision, and the side exit
     Column("quarantined", Boolean, nullable=False),
     Column("standing", Integer, nullable=False),  # clean replays less failed ones
-    Column("started_at", words(27), nullable=False),
-    Column("ended_at", words(27)),
+    Column("started_at", String(27), nullable=False),
+    Column("ended_at", String(27)),
     Index("traces_by_goal", "goal_key", "volume", "owner"),
     Index("traces_by_owner", "volume", "owner", "started_at"),
     Index("traces_by_process", "process_id", "status"),
@@ -111,28 +102,28 @@ traces = Table(
 steps = Table(
     "steps",
     metadata,
-    Column("trace_id", words(26), ForeignKey("traces.id"), primary_key=True),
+    Column("trace_id", String(26), ForeignKey("traces.id"), primary_key=True),
     Column("idx", Integer, primary_key=True),
-    Column("tool", words(64), nullable=False),
-    Column("arguments", LONG, nullable=False),
-    Column("observation", LONG, nullable=False),
+    Column("tool", String(64), nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("observation", Text, nullable=False),
     Column("is_error", Boolean, nullable=False),
-    Column("effect", words(16), nullable=False),
-    Column("footprint", LONG, nullable=False),
-    Column("duration_s", LONG, nullable=False),
+    Column("effect", String(16), nullable=False),
+    Column("footprint", Text, nullable=False),
+    Column("duration_s", Text, nullable=False),
 )
 """The system calls of a run, each committed as soon as it has come back."""
 
 feedback = Table(
     "feedback",
     metadata,
-    Column("id", words(26), primary_key=True),
-    Column("trace_id", words(26), ForeignKey("traces.id"), nullable=False, index=True),
-    Column("user_id", words(64), nullable=False),
-    Column("verdict", words(16), nullable=False),
-    Column("by", words(16), nullable=False),  # check | person | replay
-    Column("note", LONG, nullable=False),
-    Column("at", words(27), nullable=False),
+    Column("id", String(26), primary_key=True),
+    Column("trace_id", String(26), ForeignKey("traces.id"), nullable=False, index=True),
+    Column("user_id", String(64), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("by", String(16), nullable=False),  # check | person | replay
+    Column("note", Text, nullable=False),
+    Column("at", String(27), nullable=False),
 )
 """Every verdict that was ever given, with who gave it."""
 
@@ -140,15 +131,15 @@ events = Table(
     "events",
     metadata,
     Column("seq", Sequence, primary_key=True, autoincrement=True),
-    Column("id", words(26), nullable=False, unique=True),
-    Column("type", words(24), nullable=False),
-    Column("at", words(27), nullable=False),
-    Column("volume", words(8), nullable=False),
-    Column("owner", words(64), nullable=False),
-    Column("actor", words(64), nullable=False),  # user id, or name of the cron
-    Column("subject", words(128), nullable=False),  # id of what it is about
-    Column("title", LONG, nullable=False),
-    Column("payload", LONG, nullable=False),
+    Column("id", String(26), nullable=False, unique=True),
+    Column("type", String(24), nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("volume", String(8), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("actor", String(64), nullable=False),  # user id, or name of the cron
+    Column("subject", String(128), nullable=False),  # id of what it is about
+    Column("title", Text, nullable=False),
+    Column("payload", Text, nullable=False),
     Index("events_by_owner", "volume", "owner", "seq"),
     Index("events_by_time", "at"),
     # A number is never used again, also when the newest rows are purged: watermarks point at it.
@@ -158,29 +149,29 @@ events = Table(
 notifications = Table(
     "notifications",
     metadata,
-    Column("event_id", words(26), ForeignKey("events.id"), primary_key=True),
-    Column("audience", words(8), nullable=False),  # user | team | system
-    Column("owner", words(64), nullable=False),
-    Column("title", LONG, nullable=False),
-    Column("description", LONG, nullable=False),
-    Column("reason", LONG, nullable=False),
-    Column("finding", words(128), nullable=False),  # equal findings are told once
-    Column("at", words(27), nullable=False),
+    Column("event_id", String(26), ForeignKey("events.id"), primary_key=True),
+    Column("audience", String(8), nullable=False),  # user | team | system
+    Column("owner", String(64), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("finding", String(128), nullable=False),  # equal findings are told once
+    Column("at", String(27), nullable=False),
     UniqueConstraint("audience", "owner", "finding", name="notifications_told_once"),
 )
 
 acknowledgements = Table(
     "acknowledgements",
     metadata,
-    Column("event_id", words(26), ForeignKey("events.id"), primary_key=True),
-    Column("user_id", words(64), primary_key=True),
-    Column("at", words(27), nullable=False),
+    Column("event_id", String(26), ForeignKey("events.id"), primary_key=True),
+    Column("user_id", String(64), primary_key=True),
+    Column("at", String(27), nullable=False),
 )
 
 scopes = Table(
     "scopes",
     metadata,
-    Column("name", words(160), primary_key=True),  # system, team:x, user:x, run:x
+    Column("name", String(160), primary_key=True),  # system, team:x, user:x, run:x
     Column("limit_micro", BigInteger),  # NULL: no limit of its own
     Column("spent_micro", BigInteger, nullable=False),
     Column("reserved_micro", BigInteger, nullable=False),
@@ -190,16 +181,16 @@ scopes = Table(
 reservations = Table(
     "reservations",
     metadata,
-    Column("id", words(26), primary_key=True),
-    Column("process_id", words(26)),
-    Column("scopes", LONG, nullable=False),  # JSON list of scope names
+    Column("id", String(26), primary_key=True),
+    Column("process_id", String(26)),
+    Column("scopes", Text, nullable=False),  # JSON list of scope names
     Column("amount_micro", BigInteger, nullable=False),
     Column("spent_micro", BigInteger, nullable=False),
-    Column("status", words(8), nullable=False),  # open | settled | released | expired
-    Column("note", LONG, nullable=False),
-    Column("at", words(27), nullable=False),
-    Column("expires_at", words(27), nullable=False),
-    Column("ended_at", words(27)),
+    Column("status", String(8), nullable=False),  # open | settled | released | expired
+    Column("note", Text, nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("expires_at", String(27), nullable=False),
+    Column("ended_at", String(27)),
     Index("reservations_open", "status", "expires_at"),
 )
 
@@ -207,12 +198,12 @@ ledger = Table(
     "ledger",
     metadata,
     Column("seq", Sequence, primary_key=True, autoincrement=True),
-    Column("at", words(27), nullable=False),
-    Column("kind", words(8), nullable=False),  # spend | topup
-    Column("scopes", LONG, nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("kind", String(8), nullable=False),  # spend | topup
+    Column("scopes", Text, nullable=False),
     Column("amount_micro", BigInteger, nullable=False),
-    Column("reservation_id", words(26)),
-    Column("note", LONG, nullable=False),
+    Column("reservation_id", String(26)),
+    Column("note", Text, nullable=False),
     sqlite_autoincrement=True,
 )
 """Append-only: every cent that was spent, and every budget that was raised."""
@@ -220,18 +211,18 @@ ledger = Table(
 intents = Table(
     "intents",
     metadata,
-    Column("id", words(26), primary_key=True),
-    Column("trace_id", words(26), ForeignKey("traces.id"), nullable=False, index=True),
+    Column("id", String(26), primary_key=True),
+    Column("trace_id", String(26), ForeignKey("traces.id"), nullable=False, index=True),
     Column("idx", Integer, nullable=False),
-    Column("process_id", words(26), nullable=False),
-    Column("tool", words(64), nullable=False),
-    Column("arguments", LONG, nullable=False),
-    Column("call_key", words(64), nullable=False),  # SHA-256 of tool and arguments
-    Column("idempotency_key", words(64)),
-    Column("status", words(8), nullable=False),  # intended | done | failed | in_doubt
-    Column("observation", LONG),
-    Column("at", words(27), nullable=False),
-    Column("ended_at", words(27)),
+    Column("process_id", String(26), nullable=False),
+    Column("tool", String(64), nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("call_key", String(64), nullable=False),  # SHA-256 of tool and arguments
+    Column("idempotency_key", String(64)),
+    Column("status", String(8), nullable=False),  # intended | done | failed | in_doubt
+    Column("observation", Text),
+    Column("at", String(27), nullable=False),
+    Column("ended_at", String(27)),
     Index("intents_by_status", "status", "call_key"),
 )
 """External writes: stored before the call, settled after it."""
@@ -240,32 +231,32 @@ journal = Table(
     "journal",
     metadata,
     Column("id", Sequence, primary_key=True, autoincrement=True),
-    Column("trace_id", words(26), ForeignKey("traces.id"), nullable=False, index=True),
+    Column("trace_id", String(26), ForeignKey("traces.id"), nullable=False, index=True),
     Column("idx", Integer, nullable=False),  # step
-    Column("path", LONG, nullable=False),
-    Column("before", words(64)),  # digest in the blob store; NULL: absent
+    Column("path", Text, nullable=False),
+    Column("before", String(64)),  # digest in the blob store; NULL: absent
     Column("before_mode", Integer),
-    Column("before_kind", words(8), nullable=False),  # file | link | dir | absent
-    Column("after", words(64)),
+    Column("before_kind", String(8), nullable=False),  # file | link | dir | absent
+    Column("after", String(64)),
     Column("after_mode", Integer),
-    Column("after_kind", words(8), nullable=False),  # as before_kind, or 'unknown' while it runs
-    Column("undone_at", words(27)),
+    Column("after_kind", String(8), nullable=False),  # as before_kind, or 'unknown' while it runs
+    Column("undone_at", String(27)),
 )
 """Pre-images of local writes, stored before the write."""
 
 artifacts = Table(
     "artifacts",
     metadata,
-    Column("id", words(26), primary_key=True),
-    Column("volume", words(8), nullable=False),  # user | team | system
-    Column("owner", words(64), nullable=False),
-    Column("type", words(16), nullable=False),
-    Column("name", words(64), nullable=False),
-    Column("current", words(64), nullable=False),  # digest of the version that counts
+    Column("id", String(26), primary_key=True),
+    Column("volume", String(8), nullable=False),  # user | team | system
+    Column("owner", String(64), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("current", String(64), nullable=False),  # digest of the version that counts
     Column("pinned", Boolean, nullable=False),
-    Column("status", words(16), nullable=False),  # that of the current version, for the index
-    Column("created_at", words(27), nullable=False),
-    Column("updated_at", words(27), nullable=False),
+    Column("status", String(16), nullable=False),  # that of the current version, for the index
+    Column("created_at", String(27), nullable=False),
+    Column("updated_at", String(27), nullable=False),
     UniqueConstraint("volume", "owner", "type", "name", name="artifacts_named_once"),
     Index("artifacts_by_status", "volume", "owner", "type", "status", "updated_at"),
     Index("artifacts_by_owner", "volume", "owner", "updated_at"),
@@ -275,18 +266,20 @@ artifacts = Table(
 versions = Table(
     "versions",
     metadata,
-    Column("artifact_id", words(26), ForeignKey("artifacts.id"), primary_key=True),
-    Column("digest", words(64), primary_key=True),  # SHA-256 of content
+    Column("artifact_id", String(26), ForeignKey("artifacts.id"), primary_key=True),
+    Column("digest", String(64), primary_key=True),  # SHA-256 of content
     Column("seq", Integer, nullable=False),  # from 1, within the artifact
-    Column("volume", words(8), nullable=False),
-    Column("owner", words(64), nullable=False),
-    Column("content", LONG, nullable=False),  # canonical JSON; code is its member "code"
-    Column("author", words(64), nullable=False),  # user id, or name of the cron
-    Column("created_at", words(27), nullable=False),
-    Column("parent", words(64)),  # digest it was made from; NULL: from nothing
-    Column("lineage", LONG, nullable=False),  # JSON list of digests and trace ids
-    Column("note", LONG, nullable=False),
-    Column("status", words(16), nullable=False),  # draft | shadowing | active | …: all that changes
+    Column("volume", String(8), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("content", Text, nullable=False),  # canonical JSON; code is its member "code"
+    Column("author", String(64), nullable=False),  # user id, or name of the cron
+    Column("created_at", String(27), nullable=False),
+    Column("parent", String(64)),  # digest it was made from; NULL: from nothing
+    Column("lineage", Text, nullable=False),  # JSON list of digests and trace ids
+    Column("note", Text, nullable=False),
+    Column(
+        "status", String(16), nullable=False
+    ),  # draft | shadowing | active | …: all that changes
     UniqueConstraint("artifact_id", "seq", name="versions_counted_once"),
     Index("versions_by_digest", "volume", "owner", "digest"),
 )
@@ -296,16 +289,16 @@ artifact_changes = Table(
     "artifact_changes",
     metadata,
     Column("seq", Sequence, primary_key=True, autoincrement=True),
-    Column("artifact_id", words(26), nullable=False),
-    Column("digest", words(64), nullable=False),  # the version it is about
-    Column("volume", words(8), nullable=False),
-    Column("owner", words(64), nullable=False),
-    Column("what", words(16), nullable=False),  # created | evolved | kept | status | …
-    Column("was", words(64), nullable=False),  # a digest for moves, a status for the rest
-    Column("now", words(64), nullable=False),
-    Column("by", words(64), nullable=False),
-    Column("at", words(27), nullable=False),
-    Column("why", LONG, nullable=False),
+    Column("artifact_id", String(26), nullable=False),
+    Column("digest", String(64), nullable=False),  # the version it is about
+    Column("volume", String(8), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("what", String(16), nullable=False),  # created | evolved | kept | status | …
+    Column("was", String(64), nullable=False),  # a digest for moves, a status for the rest
+    Column("now", String(64), nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("why", Text, nullable=False),
     ForeignKeyConstraint(["artifact_id", "digest"], ["versions.artifact_id", "versions.digest"]),
     Index("changes_by_artifact", "artifact_id", "seq"),
     Index("changes_by_owner", "volume", "owner", "seq"),
@@ -316,29 +309,29 @@ artifact_changes = Table(
 watermarks = Table(
     "watermarks",
     metadata,
-    Column("name", words(64), primary_key=True),
-    Column("volume", words(8), primary_key=True),
-    Column("owner", words(64), primary_key=True),
-    Column("value", LONG, nullable=False),
-    Column("updated_at", words(27), nullable=False),
+    Column("name", String(64), primary_key=True),
+    Column("volume", String(8), primary_key=True),
+    Column("owner", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("updated_at", String(27), nullable=False),
 )
 """How far background work has come; moved in the transaction that stores what the work made."""
 
 usages = Table(
     "usages",
     metadata,
-    Column("id", words(26), primary_key=True),
-    Column("artifact_id", words(26), nullable=False),
-    Column("digest", words(64), nullable=False),
-    Column("volume", words(8), nullable=False),
-    Column("owner", words(64), nullable=False),
-    Column("trace_id", words(26)),  # NULL: told outside a run
-    Column("user_id", words(64), nullable=False),  # who used it, not whose it is
-    Column("at", words(27), nullable=False),
-    Column("outcome", words(16), nullable=False),
+    Column("id", String(26), primary_key=True),
+    Column("artifact_id", String(26), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("volume", String(8), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("trace_id", String(26)),  # NULL: told outside a run
+    Column("user_id", String(64), nullable=False),  # who used it, not whose it is
+    Column("at", String(27), nullable=False),
+    Column("outcome", String(16), nullable=False),
     Column("tokens_saved", BigInteger, nullable=False),
     Column("cost_saved_micro", BigInteger, nullable=False),
-    Column("detail", LONG, nullable=False),
+    Column("detail", Text, nullable=False),
     ForeignKeyConstraint(["artifact_id", "digest"], ["versions.artifact_id", "versions.digest"]),
     Index("usages_by_artifact", "artifact_id", "at"),
     Index("usages_by_trace", "trace_id"),
@@ -348,16 +341,16 @@ usages = Table(
 audits = Table(
     "audits",
     metadata,
-    Column("id", words(26), primary_key=True),
-    Column("trace_id", words(26), ForeignKey("traces.id"), nullable=False, index=True),
-    Column("volume", words(8), nullable=False),
-    Column("owner", words(64), nullable=False),
-    Column("at", words(27), nullable=False),
-    Column("kind", words(8), nullable=False),  # tool | trace
-    Column("subject", words(64), nullable=False),  # name of the tool, or id of the trace
-    Column("digest", words(64)),  # version of the tool
-    Column("outcome", words(16), nullable=False),  # agreed | disagreed | not_comparable
-    Column("detail", LONG, nullable=False),
+    Column("id", String(26), primary_key=True),
+    Column("trace_id", String(26), ForeignKey("traces.id"), nullable=False, index=True),
+    Column("volume", String(8), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("at", String(27), nullable=False),
+    Column("kind", String(8), nullable=False),  # tool | trace
+    Column("subject", String(64), nullable=False),  # name of the tool, or id of the trace
+    Column("digest", String(64)),  # version of the tool
+    Column("outcome", String(16), nullable=False),  # agreed | disagreed | not_comparable
+    Column("detail", Text, nullable=False),
     Index("audits_by_subject", "volume", "owner", "kind", "subject"),
 )
 """Append-only: model runs made as a sample in place of free ones, and how they compare."""
