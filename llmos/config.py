@@ -170,14 +170,14 @@ def check_setting(name: str, value: Any) -> Any:
             raise ConfigError(f"setting {name!r} must be at least 1: {value!r}")
         return value
     kind = "a list of texts" if get_origin(expected) is tuple else expected.__name__
-    raise ConfigError(f"setting {name!r} must be {kind}, not {value!r}")
+    raise ConfigError(f"setting {name!r} must be {kind}, not {masked(name, value)!r}")
 
 
 def masked(name: str, value: Any) -> Any:
     """The value of setting ``name`` as it may be shown: a URL without its password."""
     if name != "database_url" or not value:
         return value
-    if "://" not in value:
+    if not isinstance(value, str) or "://" not in value:
         return "***"  # whatever this is, it may hold a password
     named = re.sub(r"(?<=://)([^:@/?]*):.*@", r"\1:***@", value)
     return re.sub(r"(?i)([?&][^=&]*password[^=&]*=)[^&]*", r"\1***", named)

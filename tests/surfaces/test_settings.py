@@ -101,6 +101,11 @@ def test_the_password_of_a_database_is_never_shown(home: Path, url: str, shown: 
     (one,) = [s for s in shown_settings(home, {"LLMOS_DATABASE_URL": url}) if "_url" in s.name]
     assert (one.name, one.value, one.source) == ("database_url", shown, "LLMOS_DATABASE_URL")
     assert "secret" not in repr(LLMOSConfig(database_url=url))
+    home.mkdir()
+    config_path(home).write_text(f'database_url = ["{url}"]')
+    with pytest.raises(ConfigError) as caught:
+        LLMOSConfig.load(home, {})
+    assert "secret" not in caught.value.message
 
 
 def test_every_setting_has_its_docstring() -> None:
