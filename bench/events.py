@@ -3,6 +3,7 @@
     python -m bench events [--json]
 
 The floor is the same row written and committed with the bare driver, in the same file layout.
+The same is measured with PostgreSQL where its test server can be started, over a local socket.
 """
 
 import sqlite3
@@ -10,14 +11,18 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from _pytest.outcomes import Skipped
 
 from llmos.observability.hub import ObservabilityHub
 from llmos.store import Store, Transaction, new_id
 from llmos.store.schema import dumps, events, stamp
 from llmos.values import EventType
+from tests.support.databases import running_server
 
 PAYLOAD = {"mode": "FOLLOWER", "steps": 5, "cost_usd": 0.0, "tokens": 0}
 COLUMNS = "id, type, at, volume, owner, actor, subject, title, payload"
@@ -80,6 +85,18 @@ def floor(home: Path, times: int) -> float:
     return found
 
 
+def postgres_floor(url: str, times: int) -> float:
+    """The bare driver of PostgreSQL, in the calling thread, without a lock."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("SET synchronous_commit = off")
+        conn.execute("CREATE TABLE floor (LIKE events INCLUDING ALL)")
+        marks = ", ".join(["%s"] * (COLUMNS.count(",") + 1))
+        insert = f"INSERT INTO floor ({COLUMNS}) VALUES ({marks})"
+        return rate(times, lambda: conn.execute(insert, tuple(row(0, datetime.now(UTC)).values())))
+
+
 def fill(store: Store, rows: int) -> None:
     """Many events, a second apart, the newest now."""
     begun = datetime.now(UTC) - timedelta(seconds=rows)
@@ -105,9 +122,7 @@ def measure(home: Path, rows: int, appends: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     with Store.open(home) as store:
         bare = floor(home, appends)
-        for what, times, durable in (("append", appends, False), ("durable", appends // 10, True)):
-            per_s = rate(times, lambda d=durable: store.write(append, durable=d))
-            found.append({"what": f"event {what}", "per_s": round(per_s)})
+        found += appended(store, appends)
         found[0] |= {"bare_driver_per_s": round(bare), "target": ">= 2,000/s"}
         fill(store, rows)
         hub = ObservabilityHub(store, user_id="alice")
@@ -118,7 +133,30 @@ def measure(home: Path, rows: int, appends: int) -> list[dict[str, Any]]:
     return found
 
 
+def appended(store: Store, appends: int) -> list[dict[str, Any]]:
+    """How fast events are appended, one by one; and so that each survives a power cut."""
+    found: list[dict[str, Any]] = []
+    for what, times, durable in (("append", appends, False), ("durable", appends // 10, True)):
+        per_s = rate(times, lambda d=durable: store.write(append, durable=d))
+        found.append({"what": f"event {what}", "per_s": round(per_s)})
+    return found
+
+
+def measure_postgres(home: Path, appends: int) -> list[dict[str, Any]]:
+    """The same appends, with a server on this machine that keeps its promises."""
+    with running_server(safe=True) as server:
+        url = server.empty()
+        with Store.open(home, url=url) as store:
+            bare = postgres_floor(url, appends)
+            found = appended(store, appends)
+    found[0] |= {"bare_driver_per_s": round(bare)}
+    return [row | {"what": f"{row['what']}, PostgreSQL"} for row in found]
+
+
 def main() -> list[dict[str, Any]]:
     """Measure and return the rows."""
     with tempfile.TemporaryDirectory() as folder:
-        return measure(Path(folder) / "home", ROWS, APPENDS)
+        found = measure(Path(folder) / "home", ROWS, APPENDS)
+        with suppress(Skipped):
+            found += measure_postgres(Path(folder) / "other", APPENDS)
+        return found

@@ -6,6 +6,7 @@ Each setting has its docstring beside it; ``llmos config show`` prints them with
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -25,6 +26,9 @@ class LLMOSConfig:
     """Model of the processor: ``provider:name`` for pydantic_ai, a name for claude."""
     local_model: str = ""
     """Path of a GGUF file for the local processor."""
+    database_url: str = field(default="", repr=False)
+    """Where the database is, if not in the home: ``postgresql://USER@HOST/NAME``. It is shown
+    without its password, which is better kept in ``~/.pgpass`` or a service file."""
     budget_usd: float = 10.0
     """What all runs of this home together may cost until it is raised."""
     max_cost_usd: float = 5.0
@@ -201,7 +205,17 @@ def check_setting(name: str, value: Any) -> Any:
             raise ConfigError(f"setting {name!r} must be at least 1: {value!r}")
         return value
     kind = "a list of texts" if get_origin(expected) is tuple else expected.__name__
-    raise ConfigError(f"setting {name!r} must be {kind}, not {value!r}")
+    raise ConfigError(f"setting {name!r} must be {kind}, not {masked(name, value)!r}")
+
+
+def masked(name: str, value: Any) -> Any:
+    """The value of setting ``name`` as it may be shown: a URL without its password."""
+    if name != "database_url" or not value:
+        return value
+    if not isinstance(value, str) or "://" not in value:
+        return "***"  # whatever this is, it may hold a password
+    named = re.sub(r"(?<=://)([^:@/?]*):.*@", r"\1:***@", value)
+    return re.sub(r"(?i)([?&][^=&]*password[^=&]*=)[^&]*", r"\1***", named)
 
 
 def parse_setting(name: str, text: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,10 @@ import pytest
 
 from llmos import LLMOS, LLMOSConfig, Step, Trace
 from llmos.cortex.processors import RecordedProcessor
+from llmos.store import Store
+from llmos.values import Clock
 from tests.support.chance import Never
+from tests.support.databases import Database, Server, running_server
 
 
 class TestClock:
@@ -46,10 +49,53 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server, started when the first test asks for it."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> Database:
+    """What holds with one database holds with the other."""
+    if request.param == "sqlite":
+        return Database(home)
+    server: Server = request.getfixturevalue("postgres")
+    return Database(home, server.usual(tmp_path / "first"))
+
+
+OpenStore = Callable[[Clock], Store]
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def open_store(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> OpenStore:
+    """Opens a store that nobody has used, in the cheapest way for each kind of database."""
+    if request.param == "memory":
+        return Store.memory
+    server: Server = request.getfixturevalue("postgres")
+    return Database(home, server.usual(tmp_path / "first")).open
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request: pytest.FixtureRequest, home: Path) -> Database:
+    """One without tables."""
+    if request.param == "sqlite":
+        return Database(home)
+    server: Server = request.getfixturevalue("postgres")
+    return Database(home, server.empty())
+
+
 @pytest.fixture(autouse=True)
 def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     """No audit is drawn in a test that does not bring its own chance (``rng=``)."""
     monkeypatch.setattr("llmos.boot.Random", Never)
+
+
+@pytest.fixture(autouse=True)
+def no_real_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever works with a shared database does not run the tests in it."""
+    monkeypatch.delenv("LLMOS_DATABASE_URL", raising=False)
 
 
 MakeOS = Callable[..., Awaitable[LLMOS]]

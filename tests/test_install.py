@@ -63,7 +63,7 @@ def test_each_part_of_the_lock_has_the_versions_and_hashes_of_the_lock(part: str
 
 @pytest.mark.parametrize(
     ("name", "extras"),
-    [*PARTS.items(), (LOCK, ["claude", "models", "local", "test", "check"])],
+    [*PARTS.items(), (LOCK, ["claude", "models", "local", "postgres", "test", "check"])],
 )
 def test_what_the_project_asks_for_is_pinned(name: str, extras: list[str]) -> None:
     pinned = pins(name)

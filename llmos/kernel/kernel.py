@@ -64,7 +64,7 @@ class Kernel:
             UserError: Two plugins share a name.
         """
         registry = default_registry(plugins, home=home, sandbox=config.sandbox)
-        store = Store.open(home, clock=clock)
+        store = Store.open(home, url=config.database_url or None, clock=clock)
         snapshots = Snapshots(store.blobs, Cap(config.snapshot_files, config.snapshot_mb << 20))
         journal = Journal(store, snapshots)
         intents = Intents(store)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, cast, func, not_, or_, select
 
-from llmos.observability.window import Line, Section, Window, counted, told
+from llmos.observability.window import Line, Section, Window, counted, number, told
 from llmos.store.schema import events
 from llmos.values import EventType
 
@@ -28,13 +28,13 @@ class Cycles:
 def cycles_of(window: Window) -> Cycles:
     """The cycles in the volumes whose crons concern the reader."""
     ended = window.happened(window.reader.audiences, EventType.CYCLE_END)
-    failed = or_(func.coalesce(told("error"), "") != "", told("ok") == 0)
-    idle = and_(func.coalesce(told("tasks"), 0) == 0, not_(func.coalesce(failed, False)))
-    often = func.sum(func.coalesce(told("quiet"), 1))
+    failed = or_(func.coalesce(told("error"), "") != "", number("ok") == 0)
+    idle = and_(func.coalesce(number("tasks"), 0) == 0, not_(func.coalesce(failed, False)))
+    often = cast(func.sum(func.coalesce(number("quiet"), 1)), Integer)
     quiet = _grouped(window, and_(ended, idle), told("why"), often)
     errors = _grouped(window, and_(ended, failed), told("error"), func.count())
     own = window.happened(window.mine, EventType.CYCLE_END)
-    tokens = window.conn.scalar(select(func.sum(told("tokens"))).where(own))
+    tokens = window.conn.scalar(select(func.sum(number("tokens"))).where(own))
     return Cycles(sum(n for *_, n in quiet), quiet, errors, int(tokens or 0))
 
 

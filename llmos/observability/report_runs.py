@@ -10,7 +10,7 @@ from sqlalchemy import and_, case, exists, func, select
 from llmos.kernel.ledger import MICRO, dollars
 from llmos.observability.outcomes import short
 from llmos.observability.rows import among, event_row
-from llmos.observability.window import Line, Section, Window, counted, told
+from llmos.observability.window import Line, Section, Window, counted, number, told
 from llmos.store.schema import artifacts, events, ledger, stamp, traces, usages
 from llmos.values import EventType, Mode, Verdict
 
@@ -97,7 +97,7 @@ def failed_goals(window: Window) -> tuple[list[Line], int]:
 
 def _counts(window: Window) -> tuple[int, int, int, int]:
     kind = (events.c.type, told("mode"), told("side_exit").is_not(None))
-    sums = (func.count(), func.coalesce(func.sum(told("tokens")), 0))
+    sums = (func.count(), func.coalesce(func.sum(number("tokens")), 0))
     ended = window.happened(window.mine, *_ENDED)
     model = free = failed = tokens = 0
     for type, mode, left, n, used in window.conn.execute(

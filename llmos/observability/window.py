@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from llmos.observability.harmless import line
 from llmos.observability.rows import Reader, among
-from llmos.store.dialect import json_member
+from llmos.store.dialect import json_number, json_text
 from llmos.store.schema import events, ledger, stamp
 from llmos.values import EventType, Json
 
@@ -114,9 +113,14 @@ class Window:
         return int(self.conn.scalar(before) or 0) + 1
 
 
-def told(name: str) -> ColumnElement[Any]:
-    """A member of an event's payload."""
-    return json_member(events.c.payload, name)
+def told(name: str) -> ColumnElement[str]:
+    """A member of an event's payload, as text."""
+    return json_text(events.c.payload, name)
+
+
+def number(name: str) -> ColumnElement[float]:
+    """A member of an event's payload, as a number."""
+    return json_number(events.c.payload, name)
 
 
 def counted(n: int, one: str, many: str = "") -> str:

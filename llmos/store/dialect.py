@@ -1,218 +1,156 @@
-"""What differs between databases, in one place. SQLite is the one that is supported now."""
+"""What differs between databases: one small class each, chosen by `llmos.store.address`."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import (
-    URL,
-    ColumnElement,
-    Connection,
-    CursorResult,
-    Engine,
-    Table,
-    create_engine,
-    event,
-    func,
-    make_url,
-    text,
-)
+from sqlalchemy import URL, Connection, Engine, Float, Table, Text
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
-from llmos.errors import BugError, ConfigError, LLMOSError, StoreError
+from llmos.errors import LLMOSError
+
+if TYPE_CHECKING:
+    from llmos.store.presence import Presence
 
 BUSY_TIMEOUT_S = 10.0
-"""How long a statement waits for another process's transaction before it gives up."""
-
-OLDEST_SQLITE = (3, 35)
-"""The first SQLite with RETURNING, which SQLAlchemy uses."""
+"""How long a transaction waits for another process's transaction before it gives up."""
 
 
-def database_url(home: Path, url: str | None) -> URL:
-    """Where the database of ``home`` is.
+class Dialect(ABC):
+    """One database, and what the store asks of it that is not the same everywhere.
 
-    Raises:
-        ConfigError: ``url`` names a database that is not supported.
+    Args:
+        url: Where it is. It may hold a password: `where` is what people are told.
     """
-    if url is None:
-        return URL.create("sqlite", database=str(home / "llmos.db"))
-    try:
-        made = make_url(url)
-    except ArgumentError as e:
-        raise ConfigError(f"{url!r} is not a database URL", "such as sqlite:////path/to.db") from e
-    if made.get_backend_name() != "sqlite":
-        # The URL may hold a password: only its kind is told.
-        raise ConfigError(
-            f"databases of the kind {made.get_backend_name()!r} are not supported",
-            "leave the URL out to use SQLite in the home folder",
-        )
-    if not made.database or made.database == ":memory:":
-        raise ConfigError(f"{url!r} names no file", "such as sqlite:////path/to.db")
-    return made.set(drivername="sqlite")
 
+    def __init__(self, url: URL) -> None:
+        self.url = url
 
-def writer_engine(url: URL) -> Engine:
-    """An engine whose transactions take the write lock when they begin.
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """What to call it in messages; without user and password."""
 
-    The driver opens no transaction by itself (``isolation_level=None``): its own deferred BEGIN
-    lets two processes read one value and both write it back increased by one.
-    """
-    return _engine(url, StaticPool, "BEGIN IMMEDIATE", ("synchronous=NORMAL", "foreign_keys=ON"))
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is gone when its only connection is closed."""
+        return False
 
+    @abstractmethod
+    def writer_engine(self) -> Engine:
+        """An engine whose transactions begin alone: no other process's write is under way.
 
-def reader_engine(url: URL) -> Engine:
-    """An engine whose transactions see one moment of the database and cannot write."""
-    return _engine(url, QueuePool, "BEGIN", ("query_only=ON",))
+        This holds until they end, and each of them sees all that was committed before it began.
+        """
 
+    @abstractmethod
+    def reader_engine(self) -> Engine:
+        """An engine whose transactions see one moment of the database and cannot write."""
 
-def _engine(
-    url: URL, pool: type[StaticPool | QueuePool], begin: str, pragmas: Sequence[str]
-) -> Engine:
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise ConfigError(
-            f"this Python has SQLite {sqlite3.sqlite_version}, which is too old",
-            f"use a Python with SQLite {'.'.join(map(str, OLDEST_SQLITE))} or newer",
-        )
-    options: dict[str, Any] = {"max_overflow": -1} if pool is QueuePool else {}
-    engine = create_engine(
-        url,
-        poolclass=pool,
-        connect_args={
-            "isolation_level": None,
-            "check_same_thread": False,
-            "timeout": BUSY_TIMEOUT_S,
-        },
-        **options,
-    )
+    @abstractmethod
+    def presence(self, process_id: str, home: Path) -> Presence:
+        """What tells the living processes of this database from the dead ones."""
 
-    @event.listens_for(engine, "connect")
-    def set_up(connection: sqlite3.Connection, record: object) -> None:
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
+    @abstractmethod
+    def prepare(self, engine: Engine) -> None:
+        """Make sure that tables can be made in it. ``engine`` is the writer's.
 
-    @event.listens_for(engine, "begin")
-    def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        Raises:
+            StoreError: It lies where it cannot be used.
+            ConfigError: It was set up in a way that cannot work.
+        """
 
-    return engine
+    @abstractmethod
+    def set_durable(self, connection: Connection, durable: bool) -> None:
+        """Make the commits that follow survive a power cut, not only the end of the process.
 
+        Must be called between transactions.
+        """
 
-def identity(url: URL) -> tuple[int, int] | None:
-    """Tells one database file from another in its place; None if there is none."""
-    if not url.database:
+    @abstractmethod
+    def stored_revision(self, connection: Connection) -> str | None:
+        """Name of the newest migration that was run; None for a new database."""
+
+    @abstractmethod
+    def explain(self, error: BaseException, *, reading: bool = False) -> LLMOSError | None:
+        """What a database error means for a person; None if it is about one statement or row.
+
+        Args:
+            error: From the driver, or from SQLAlchemy around it.
+            reading: It came out of a transaction of `reader_engine`.
+        """
+
+    def identity(self) -> tuple[int, int] | None:
+        """Tells one database from another in its place; None if that cannot be told."""
         return None
-    try:
-        found = os.stat(url.database)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+
+    def is_lost(self, connection: Connection) -> bool:
+        """Whether the connection broke: it can do nothing any more, a new one may."""
+        return False
+
+    def is_spoilt(self, connection: Connection) -> bool:
+        """Whether a new connection may do what this one could not, after an explained error."""
+        return self.is_lost(connection)
+
+
+def insert_new(connection: Connection, table: Table, row: dict[str, Any], key: list[str]) -> bool:
+    """Insert ``row`` unless one with the same values of ``key`` is there; whether it did."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgres_insert
+
+        new: Any = postgres_insert(table)
+    else:
+        new = sqlite_insert(table)
+    statement = new.values(row).on_conflict_do_nothing(index_elements=key)
+    # Drivers disagree about the number of rows of such a statement, but not about its rows.
+    return connection.execute(statement.returning(table.c[key[0]])).first() is not None
 
 
 def overwrite_deleted(connection: Connection) -> None:
     """Have what is deleted on this connection from now on overwritten, not only let go.
 
-    What it leaves in the log beside the database is gone with the next checkpoint.
+    What it leaves in the log beside the database is gone with the next checkpoint. PostgreSQL
+    gives the space away with its own vacuum; there is nothing to set.
     """
-    connection.exec_driver_sql("PRAGMA secure_delete=ON")
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")
 
 
-def set_durable(connection: Connection, durable: bool) -> None:
-    """Make the commits that follow survive a power cut, not only the end of the process.
+class json_text(FunctionElement[str]):  # used like a function of SQL
+    """A member of the JSON object that a text column holds, as text; NULL where it is not there.
 
-    Must be called between transactions.
+    Made with the column and the name of the member.
     """
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)
-    raw.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+
+    type = Text()
+    inherit_cache = True
 
 
-def use_wal(engine: Engine, where: str) -> None:
-    """Let readers and one writer work side by side; the database file remembers it.
+class json_number(FunctionElement[float]):
+    """The same as a number; true is 1 and false is 0."""
 
-    Raises:
-        StoreError: The file system has no shared memory for it.
-    """
-    raw = engine.raw_connection()
-    try:
-        cursor = raw.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        ((mode,),) = cursor.fetchall()
-    finally:
-        raw.close()
-    if mode != "wal":
-        raise StoreError(
-            f"{where} lies on a file system that cannot share it (journal mode {mode!r})",
-            "set LLMOS_HOME to a folder on a local disk",
-        )
+    type = Float()
+    inherit_cache = True
 
 
-def insert_new(connection: Connection, table: Table, row: dict[str, Any], key: list[str]) -> bool:
-    """Insert ``row`` unless one with the same values of ``key`` is there; whether it did."""
-    statement = sqlite_insert(table).values(row).on_conflict_do_nothing(index_elements=key)
-    result: CursorResult[Any] = connection.execute(statement)
-    return result.rowcount == 1
+@compiles(json_text, "sqlite")
+@compiles(json_number, "sqlite")
+def _sqlite_member(element: Any, compiler: Any, **more: Any) -> str:
+    column, name = (compiler.process(c, **more) for c in element.clauses)
+    return f"json_extract({column}, '$.' || {name})"
 
 
-def stored_revision(connection: Connection) -> str | None:
-    """Name of the newest migration that was run; None for a new database."""
-    try:
-        revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    except DBAPIError as e:
-        if "no such table" in str(e.orig):
-            return None
-        raise
-    return None if revision is None else str(revision)
+@compiles(json_text, "postgresql")
+def _postgres_text(element: Any, compiler: Any, **more: Any) -> str:
+    column, name = (compiler.process(c, **more) for c in element.clauses)
+    return f"(({column})::json ->> {name})"
 
 
-def explain(error: BaseException, where: str, *, reading: bool = False) -> LLMOSError | None:
-    """What a database error means for a person; None if it is about one statement or row.
-
-    Args:
-        error: From the driver, or from SQLAlchemy around it.
-        where: What to call the database, for the message.
-        reading: It came out of a transaction of `reader_engine`.
-    """
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorcode", None)
-    if not isinstance(cause, sqlite3.Error) or code is None:
-        return None
-    if reading and code == sqlite3.SQLITE_READONLY:  # a read-only file has a longer code
-        return BugError("a function given to read() tried to write; give it to write()")
-    match code & 0xFF:  # the low byte is the primary code, the rest says more
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return StoreError(
-                f"{where} is locked: another process has been writing for too long",
-                f"wait for it or stop it (`fuser {where}` names it), then try again",
-            )
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
-            return StoreError(
-                f"{where} cannot be opened for writing",
-                "check its owner and mode, and that its disk is not mounted read-only",
-            )
-        case sqlite3.SQLITE_FULL:
-            return StoreError(
-                f"the disk of {where} is full: nothing was written",
-                "free some space, then try again",
-            )
-        case sqlite3.SQLITE_IOERR:
-            return StoreError(
-                f"the disk of {where} gives errors ({cause.sqlite_errorname})",
-                "check that the disk is there, healthy and not full, then try again",
-            )
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return StoreError(
-                f"{where} is damaged, or is not a database",
-                "put a backup in its place, or move it away to begin anew",
-            )
-    return None
-
-
-def json_member(column: ColumnElement[str], name: str) -> ColumnElement[Any]:
-    """A member of the JSON object that a text column holds, as a number, text or NULL."""
-    return func.json_extract(column, f'$."{name}"')
+@compiles(json_number, "postgresql")
+def _postgres_number(element: Any, compiler: Any, **more: Any) -> str:
+    told = _postgres_text(element, compiler, **more)
+    return f"(CASE {told} WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE {told}::float8 END)"

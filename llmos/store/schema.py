@@ -1,7 +1,8 @@
 """The tables, as the code uses them; `migrations/` makes them, a test holds both equal.
 
 Ids are ULIDs. Times are ISO 8601 text in UTC with microseconds, so that they sort as text in
-every database. Money is in whole micro-dollars. JSON is text, written by `dumps`.
+every database. Money is in whole micro-dollars. JSON is text, written by `dumps`. No text is
+held to the length of its column: SQLite does not, and the migrations see to it in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ processes = Table(
     Column("started_at", String(27), nullable=False),
     Column("ended_at", String(27)),
 )
-"""One row per opened store; a held lock file tells which of them live (`store.lock`)."""
+"""One row per opened store; `store.presence` tells which of them live."""
 
 traces = Table(
     "traces",

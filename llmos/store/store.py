@@ -17,12 +17,13 @@ from typing import Self, TypeVar
 from sqlalchemy import URL, Connection
 
 from llmos.errors import BugError, ConfigError, StoreError
-from llmos.store import dialect
+from llmos.store.address import database_of
 from llmos.store.blobs import BlobStore
+from llmos.store.dialect import Dialect
 from llmos.store.ids import new_id
 from llmos.store.migrate import bring_up_to_date
-from llmos.store.presence import Presence
 from llmos.store.schema import metadata
+from llmos.store.sqlite import Sqlite
 from llmos.store.transaction import EventRow, Transaction
 from llmos.store.writer import Writer
 from llmos.values import Clock, utc_now
@@ -36,25 +37,36 @@ _log = logging.getLogger(__name__)
 class Store:
     """The database and the blobs of one home. Made by `open` or `memory`; a context manager.
 
+    The database may be shared by several homes; blobs and lock files are the home's own.
+
     Functions handed to `write` and `read` use the connection they are given and do not call the
     store again: that would wait for itself, and is refused.
     """
 
-    def __init__(self, home: Path, url: URL | None, clock: Clock) -> None:
+    def __init__(self, home: Path, database: Dialect, clock: Clock) -> None:
         self.home = home
+        self.database = database
         self.process_id = new_id()
         """Row of this opened store in the table ``processes``."""
-        self.blobs = BlobStore(home / "blobs" if url else home)
+        in_memory = database.in_memory
+        self.blobs = BlobStore(home if in_memory else home / "blobs")
         self._clock = clock
-        self._presence = Presence(self.process_id, home / "run" if url else None)
+        self._presence = database.presence(self.process_id, home)
         self._subscribers: tuple[Subscriber, ...] = ()
         self._local = threading.local()
         self._closed = False
         # A database in memory is one connection: reader and writer take turns with it.
-        self._turn = nullcontext() if url else threading.Lock()
-        self._writing = dialect.writer_engine(url or URL.create("sqlite"))
-        self._reading = dialect.reader_engine(url) if url else self._writing
-        self._writer = Writer(self._writing, self._begin, self._tell, self._inside)
+        self._turn = threading.Lock() if in_memory else nullcontext()
+        self._writing = database.writer_engine()
+        self._reading = self._writing if in_memory else database.reader_engine()
+        self._writer = Writer(
+            database,
+            self._writing,
+            connected=self._presence.connected,
+            begin=self._begin,
+            committed=self._tell,
+            guard=self._inside,
+        )
 
     @classmethod
     def open(cls, home: Path, *, url: str | None = None, clock: Clock = utc_now) -> Store:
@@ -62,7 +74,8 @@ class Store:
 
         Args:
             home: The folder; made with mode 0700 if it is not there.
-            url: Where the database is, if not at ``<home>/llmos.db``. Only SQLite works now.
+            url: Where the database is, if not at ``<home>/llmos.db``: a URL of SQLite or
+                PostgreSQL.
             clock: Gives `Transaction.now`.
 
         Raises:
@@ -70,12 +83,12 @@ class Store:
             ConfigError: It was made by a newer version, or a setting cannot work.
         """
         home = home.expanduser().absolute()
-        where = dialect.database_url(home, url)
+        database = database_of(home, url)
         _make_home(home)
-        store = cls(home, where, clock)
+        store = cls(home, database, clock)
         try:
             with store._explained():
-                bring_up_to_date(store._reading, store._writing, home)
+                bring_up_to_date(database, store._reading, store._writing, home)
             store._presence.hold()
             store.write(store._presence.register)
         except BaseException:
@@ -86,7 +99,8 @@ class Store:
     @classmethod
     def memory(cls, clock: Clock = utc_now) -> Store:
         """A store that is gone when it is closed; its home is a folder that may not exist."""
-        store = cls(Path(tempfile.gettempdir(), f"llmos-{new_id()}"), None, clock)
+        home = Path(tempfile.gettempdir(), f"llmos-{new_id()}")
+        store = cls(home, Sqlite(URL.create("sqlite")), clock)
         metadata.create_all(store._writing)
         store.write(store._presence.register)
         return store
@@ -136,7 +150,7 @@ class Store:
         Raises:
             StoreError: The database cannot be read now.
         """
-        with self._inside(), self._explained(), self._reading.connect() as connection:
+        with self._inside(), self._explained(), self._view() as connection:
             return fn(connection)
 
     async def aread(self, fn: Callable[[Connection], T]) -> T:
@@ -162,7 +176,7 @@ class Store:
 
     def dead_processes(self) -> list[str]:
         """Ids of processes that ended without closing their store; never this one."""
-        return [i for i in self.read(self._presence.others) if not self._presence.lives(i)]
+        return self.read(self._presence.dead)
 
     def end_process(self, tx: Transaction, process_id: str) -> None:
         """Note that a process has ended, so that it is not found dead again."""
@@ -195,6 +209,7 @@ class Store:
         self.close()
 
     def _begin(self, connection: Connection) -> Transaction:
+        self._presence.check(connection)
         return Transaction(connection, self._clock(), self.process_id)
 
     def _tell(self, transaction: Transaction) -> None:
@@ -220,12 +235,27 @@ class Store:
         finally:
             self._local.inside = False
 
+    def _view(self) -> Connection:
+        """A connection with a transaction to read in; begun anew where the old one broke."""
+        connection = self._reading.connect()
+        try:
+            connection.begin()
+        except BaseException:
+            lost = self.database.is_lost(connection)
+            connection.invalidate() if lost else connection.close()
+            if not lost:
+                raise
+            self._reading.dispose()  # the server was gone: the others of the pool broke as well
+            connection = self._reading.connect()
+            connection.begin()
+        return connection
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except Exception as e:
-            told = dialect.explain(e, str(self._reading.url.database), reading=True)
+            told = self.database.explain(e, reading=True)
             if told is None:
                 raise
             raise told from e

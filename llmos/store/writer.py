@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, RootTransaction
 
 from llmos.errors import BugError, StoreError
-from llmos.store import dialect
+from llmos.store.dialect import Dialect
 from llmos.store.transaction import Transaction
 
 T = TypeVar("T")
@@ -35,7 +35,9 @@ class Writer:
     """Runs write functions one after the other, each in a transaction of its own.
 
     Args:
+        database: Whose writer this is.
         engine: Its transactions take the write lock when they begin.
+        connected: Called with each new connection before it is used.
         begin: Makes the `Transaction` for an open connection.
         committed: Called on the writer thread after each commit.
         guard: Entered around each transaction; `Store` keeps nested calls out with it.
@@ -43,16 +45,20 @@ class Writer:
 
     def __init__(
         self,
+        database: Dialect,
         engine: Engine,
+        *,
+        connected: Callable[[Connection], None],
         begin: Callable[[Connection], Transaction],
         committed: Callable[[Transaction], None],
         guard: Callable[[], AbstractContextManager[None]],
     ) -> None:
+        self._database = database
         self._engine = engine
+        self._connected = connected
         self._begin = begin
         self._committed = committed
         self._guard = guard
-        self._where = engine.url.database or "the database in memory"
         self._connection: Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._pid = os.getpid()
@@ -70,7 +76,7 @@ class Writer:
         job = _Job(write, durable, Future[T]())
         with self._closing:
             if self._closed:
-                raise StoreError(f"{self._where} has been closed", "open the store again")
+                raise StoreError(f"{self._database.where} has been closed", "open the store again")
             self._jobs.put(job)
         return job.outcome
 
@@ -104,45 +110,65 @@ class Writer:
 
     def _transact(self, job: _Job[T]) -> T:
         try:
-            with self._guard():
-                connection = self._connect()
-                if job.durable:
-                    dialect.set_durable(connection, True)
-                try:
-                    with connection.begin():
-                        transaction = self._begin(connection)
-                        result = job.write(transaction)
-                finally:
-                    if job.durable:
-                        dialect.set_durable(connection, False)
+            with self._guard(), self._open(job.durable) as opened:
+                transaction = self._begin(opened.connection)
+                result = job.write(transaction)
         except Exception as e:
-            told = dialect.explain(e, self._where)
+            told = self._database.explain(e)
             if told is None:
                 raise
-            # SQLite never looks again at a file it once opened read-only: begin anew next time.
-            self._disconnect()
+            if self._connection and self._database.is_spoilt(self._connection):
+                self._disconnect()
             raise told from e
+        finally:
+            if job.durable and self._connection:
+                self._database.set_durable(self._connection, False)
         self._committed(transaction)
         return result
 
+    def _open(self, durable: bool) -> RootTransaction:
+        connection = self._connect()
+        try:
+            return self._start(connection, durable)
+        except Exception:
+            if not self._database.is_lost(connection):
+                raise
+            # It broke while it was idle: nothing was written over it, so this is safe.
+            self._disconnect()
+            return self._start(self._connect(), durable)
+
+    def _start(self, connection: Connection, durable: bool) -> RootTransaction:
+        if durable:
+            self._database.set_durable(connection, True)
+        return connection.begin()
+
     def _connect(self) -> Connection:
-        if self._identity not in (None, dialect.identity(self._engine.url)):
+        if self._identity not in (None, self._database.identity()):
             # SQLite would go on writing to the file that nobody can find any more.
             raise StoreError(
-                f"{self._where} was moved, deleted or replaced while it was open",
+                f"{self._database.where} was moved, deleted or replaced while it was open",
                 "put it back, or start this program again",
             )
         if self._connection is None:
-            self._connection = self._engine.connect()
-            self._identity = dialect.identity(self._engine.url)
+            connection = self._engine.connect()
+            try:
+                self._connected(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+            self._identity = self._database.identity()
         return self._connection
 
     def _disconnect(self) -> None:
-        if self._connection is None or self._connection.engine.url.database is None:
+        if self._connection is None or self._database.in_memory:
             return  # closing it would throw a database in memory away
         try:
+            if self._database.is_lost(self._connection):
+                self._connection.invalidate()  # there is nothing to say good-bye to
             self._connection.close()
             self._engine.dispose()
         except Exception:
-            _log.warning("closing the connection to %s failed", self._where, exc_info=True)
+            where = self._database.where
+            _log.warning("closing the connection to %s failed", where, exc_info=True)
         self._connection = None

@@ -17,6 +17,7 @@ from llmos.values import check_name
 
 if TYPE_CHECKING:
     from llmos.kernel.kernel import Kernel
+    from llmos.store.dialect import Dialect
 
 
 class State(StrEnum):
@@ -106,9 +107,17 @@ def _database(kernel: Kernel) -> Finding:
     from llmos.store.schema import traces
 
     count = kernel.store.read(lambda c: c.scalar(select(func.count()).select_from(traces)))
-    size = (kernel.store.home / "llmos.db").stat().st_size / (1 << 20)
     runs = "1 run" if count == 1 else f"{count:,} runs"
-    return Finding("database", State.OK, f"{runs}, {size:.1f} MiB, schema {REVISIONS[-1]}")
+    told = [runs, _size(kernel.store.database), f"schema {REVISIONS[-1]}"]
+    return Finding("database", State.OK, ", ".join(told))
+
+
+def _size(database: Dialect) -> str:
+    from llmos.store.sqlite import Sqlite
+
+    if isinstance(database, Sqlite):
+        return f"{Path(database.where).stat().st_size / (1 << 20):.1f} MiB"
+    return database.where
 
 
 def _sandbox(config: LLMOSConfig) -> Finding:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from llmos import config as settings
-from llmos.config import LLMOSConfig, check_setting, config_path, parse_setting, read_file
+from llmos.config import LLMOSConfig, check_setting, config_path, masked, parse_setting, read_file
 from llmos.errors import ConfigError, StoreError
 
 
@@ -43,7 +43,8 @@ def shown_settings(home: Path, environ: Mapping[str, str] | None = None) -> list
         variable = f"LLMOS_{f.name.upper()}"
         source = str(path) if f.name in in_file else "default"
         source = variable if variable in environ else source
-        shown.append(Shown(f.name, getattr(values, f.name), source, abouts()[f.name]))
+        value = masked(f.name, getattr(values, f.name))
+        shown.append(Shown(f.name, value, source, abouts()[f.name]))
     return shown
 
 

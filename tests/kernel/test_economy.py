@@ -3,7 +3,6 @@ import gc
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,7 +15,9 @@ from llmos.kernel.economy import Economy, Reservation, TokenEconomy
 from llmos.kernel.ledger import dollars
 from llmos.store import Store, new_id
 from llmos.store.schema import dumps, ledger, reservations, scopes
+from tests.conftest import OpenStore
 from tests.store.children import reserve_until_refused, start
+from tests.support.databases import Database
 
 NESTED = ["system", "team:engineering", "user:alice", "run:1"]
 
@@ -37,8 +38,8 @@ def wall() -> Wall:
 
 
 @pytest.fixture
-def store(wall: Wall) -> Iterator[Store]:
-    with Store.memory(wall) as opened:
+def store(wall: Wall, open_store: OpenStore) -> Iterator[Store]:
+    with open_store(wall) as opened:
         yield opened
 
 
@@ -183,12 +184,12 @@ async def test_an_expired_reservation_is_freed_and_still_pays(
     assert_sums_are_exact(store)
 
 
-async def test_what_a_closed_process_still_held_is_freed(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "home") as one:
+async def test_what_a_closed_process_still_held_is_freed(database: Database) -> None:
+    with database.open() as one:
         await Economy(one).reserve(["system"], 1, note="left open")
-        with Store.open(tmp_path / "home") as other:
+        with database.open() as other:
             assert Economy(other).expire() == 0
-    with Store.open(tmp_path / "home") as later:
+    with database.open() as later:
         assert Economy(later).expire() == 1
         assert Economy(later).status("system").reserved_usd == 0
 
@@ -251,11 +252,10 @@ async def test_fifty_concurrent_runs_hold_to_the_cent(economy: Economy, store: S
     assert_sums_are_exact(store)
 
 
-def test_two_processes_hold_one_budget_to_the_cent(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    with Store.open(home) as store:
+def test_two_processes_hold_one_budget_to_the_cent(database: Database) -> None:
+    with database.open() as store:
         Economy(store).set_limit("system", 2.00)
-        children = [start(reserve_until_refused, home) for _ in range(2)]
+        children = [start(reserve_until_refused, database) for _ in range(2)]
         for child in children:
             child.join()
         assert [c.exitcode for c in children] == [0, 0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +17,16 @@ from llmos.store import Store
 from llmos.store.schema import intents as table
 from llmos.store.schema import notifications, traces
 from llmos.values import Trace
+from tests.conftest import OpenStore
+from tests.support.databases import Database
 
 NOW = datetime(2026, 3, 2, 9, 7, tzinfo=UTC)
 MAIL = {"to": "bob", "subject": "hi"}
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    with Store.memory(lambda: NOW) as opened:
+def store(open_store: OpenStore) -> Iterator[Store]:
+    with open_store(lambda: NOW) as opened:
         yield opened
 
 
@@ -204,10 +205,10 @@ async def test_a_call_without_an_outcome_in_a_run_that_is_over_is_one(
 
 
 async def test_a_call_of_a_process_that_died_is_one_before_anybody_has_cleaned_up(
-    tmp_path: Path,
+    database: Database,
 ) -> None:
-    with Store.open(tmp_path / "home") as living:
-        dying = Store.open(tmp_path / "home")
+    with database.open() as living:
+        dying = database.open()
         intent = await intend(Intents(dying), await a_run(dying))
         intents = Intents(living)
         assert intents.doubtful("mail", MAIL) is None, "it may still come back"

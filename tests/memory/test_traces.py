@@ -17,6 +17,7 @@ from llmos.store import Store
 from llmos.store.schema import events, feedback
 from llmos.store.schema import traces as table
 from llmos.values import Change, Effect, Footprint, Mode, Step, Trace, Usage, Verdict
+from tests.conftest import OpenStore
 
 ALICE, BOB = Scope("alice"), Scope("bob")
 NOW = datetime(2026, 3, 2, 9, 7, 30, 5, tzinfo=UTC)
@@ -48,8 +49,8 @@ TRACE = Trace(
 
 
 @pytest.fixture
-async def store() -> AsyncIterator[Store]:
-    with Store.memory(lambda: NOW) as opened:
+async def store(open_store: OpenStore) -> AsyncIterator[Store]:
+    with open_store(lambda: NOW) as opened:
         yield opened
 
 

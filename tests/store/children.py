@@ -5,16 +5,16 @@ import os
 from contextlib import suppress
 from functools import partial
 from multiprocessing.context import ForkServerProcess
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from llmos.errors import LowBatteryError
 from llmos.kernel.economy import Economy
-from llmos.store import Store, Transaction
+from llmos.store import Transaction
 from llmos.store.schema import scopes
 from llmos.values import EventType
+from tests.support.databases import Database
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])  # a child then starts in milliseconds
@@ -31,25 +31,25 @@ def pipe() -> tuple[Any, Any]:
     return _context.Pipe(duplex=False)
 
 
-def increase(home: Path, times: int) -> None:
+def increase(database: Database, times: int) -> None:
     """Read a number, write it back increased by one."""
 
     def once(tx: Transaction) -> None:
         was = tx.conn.scalar(select(scopes.c.spent_micro).where(scopes.c.name == "n"))
         tx.conn.execute(scopes.update().values(spent_micro=was + 1))
 
-    with Store.open(home) as store:
+    with database.open() as store:
         for _ in range(times):
             store.write(once)
 
 
-def open_and_close(home: Path) -> None:
-    Store.open(home).close()
+def open_and_close(database: Database) -> None:
+    database.open().close()
 
 
-def work_until_killed(home: Path, told: Any) -> None:
+def work_until_killed(database: Database, told: Any) -> None:
     """Pay and note it down in one transaction, for ever; say the event's id once committed."""
-    store = Store.open(home)
+    store = database.open()
     economy = Economy(store)
 
     def once(tx: Transaction) -> str:
@@ -62,9 +62,9 @@ def work_until_killed(home: Path, told: Any) -> None:
         os.write(told.fileno(), store.write(once).encode() + b"\n")
 
 
-def reserve_until_refused(home: Path) -> None:
+def reserve_until_refused(database: Database) -> None:
     """Spend three cents of a budget at a time, then the single cents, until none is left."""
-    with Store.open(home) as store:
+    with database.open() as store:
         economy = Economy(store)
         for usd in (0.03, 0.01):
             with suppress(LowBatteryError):

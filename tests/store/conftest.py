@@ -4,21 +4,24 @@ from pathlib import Path
 import pytest
 
 from llmos.store import Store
+from tests.support.databases import Database, Server
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def store(home: Path) -> Iterator[Store]:
-    with Store.open(home) as opened:
+def store(database: Database) -> Iterator[Store]:
+    with database.open() as opened:
         yield opened
 
 
-@pytest.fixture(params=["file", "memory"])
-def either(request: pytest.FixtureRequest, home: Path) -> Iterator[Store]:
-    """The same store on disk and in memory: what holds for one holds for the other."""
-    with Store.open(home) if request.param == "file" else Store.memory() as opened:
+@pytest.fixture(params=["sqlite", "postgresql", "memory"])
+def either(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> Iterator[Store]:
+    """The same store on disk, on a server and in memory: what holds for one holds for all."""
+    if request.param == "memory":
+        opened = Store.memory()
+    elif request.param == "sqlite":
+        opened = Store.open(home)
+    else:
+        server: Server = request.getfixturevalue("postgres")
+        opened = Store.open(home, url=server.usual(tmp_path / "first"))
+    with opened:
         yield opened

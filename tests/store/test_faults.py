@@ -1,5 +1,5 @@
-"""What goes wrong with disks and files: one clear error each, nothing half-written, and on it
-goes when the cause is gone."""
+"""What goes wrong with disks and files (of SQLite): one clear error each, nothing half-written, and
+on it goes when the cause is gone."""
 
 import shutil
 import sqlite3
@@ -15,6 +15,12 @@ from llmos.errors import ConfigError, StoreError
 from llmos.store import BlobStore, Store, Transaction, dialect
 from llmos.store.schema import scopes
 from llmos.values import EventType
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Store]:
+    with Store.open(home) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -8,13 +8,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, make_url, text
+from sqlalchemy.pool import NullPool
 
 import llmos.store.migrate
 from llmos.errors import ConfigError
 from llmos.store import Store
+from llmos.store.address import database_of
 from llmos.store.migrate import REVISIONS
 from llmos.store.schema import metadata
+from tests.support.databases import Database, Server
 
 
 def described(engine: Engine) -> dict[str, Any]:
@@ -23,9 +26,16 @@ def described(engine: Engine) -> dict[str, Any]:
     return {
         name: {
             "columns": [
-                (c["name"], str(c["type"]), c["nullable"], c["default"], c["primary_key"])
+                (
+                    c["name"],
+                    kind_of(engine, c["type"]),
+                    c["nullable"],
+                    c["default"],
+                    c.get("primary_key"),
+                )
                 for c in seen.get_columns(name)
             ],
+            "key": seen.get_pk_constraint(name)["constrained_columns"],
             "indexes": sorted(
                 (str(i["name"]), i["column_names"], i["unique"]) for i in seen.get_indexes(name)
             ),
@@ -42,16 +52,38 @@ def described(engine: Engine) -> dict[str, Any]:
     }
 
 
-def test_migrations_make_exactly_the_schema(home: Path, tmp_path: Path) -> None:
-    Store.open(home).close()
-    migrated = create_engine(f"sqlite:///{home / 'llmos.db'}")
-    direct = create_engine(f"sqlite:///{tmp_path / 'direct.db'}")
+def kind_of(engine: Engine, type_: Any) -> str:
+    """A type, but for what the migrations change in text of PostgreSQL; that has a test below."""
+    said = str(type_)
+    is_text = said.startswith("VARCHAR") or said == 'TEXT COLLATE "C"'
+    return "TEXT" if engine.dialect.name == "postgresql" and is_text else said
+
+
+def engine_of(database: Database) -> Engine:
+    return create_engine(database_of(database.home, database.url).url, poolclass=NullPool)
+
+
+@pytest.fixture
+def other_database(new_database: Database, tmp_path: Path, request: pytest.FixtureRequest):
+    """A second new one of the same kind."""
+    if new_database.url is None:
+        (tmp_path / "other").mkdir()
+        return Database(tmp_path / "other")
+    return Database(tmp_path / "other", request.getfixturevalue("postgres").empty())
+
+
+def test_migrations_make_exactly_the_schema(
+    new_database: Database, other_database: Database
+) -> None:
+    new_database.open().close()
+    migrated, direct = engine_of(new_database), engine_of(other_database)
     metadata.create_all(direct)
     assert described(migrated) == described(direct)
     assert set(described(migrated)) == set(metadata.tables)
     with migrated.connect() as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
+            connection,
+            opts={"compare_type": new_database.url is None, "compare_server_default": True},
         )
         assert compare_metadata(context, metadata) == []
 
@@ -63,6 +95,33 @@ def test_the_list_of_revisions_is_the_chain_of_migrations() -> None:
     chain = [s.revision for s in ScriptDirectory.from_config(config).walk_revisions()]
     assert tuple(reversed(chain)) == REVISIONS
     assert {p.stem for p in (folder / "versions").glob("*.py")} == set(REVISIONS)
+
+
+def test_text_of_every_column_is_unbounded_and_sorts_by_code_points_in_postgresql(
+    postgres: Server, home: Path
+) -> None:
+    # A name of 65 characters that SQLite takes must not be an error there, and "Z" < "a" in both.
+    url = postgres.empty()
+    Store.open(home, url=url).close()
+    query = (
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
+        " AND (data_type LIKE 'char%' OR data_type = 'text' AND collation_name IS DISTINCT FROM"
+        " 'C')"
+    )
+    assert postgres.execute(query, make_url(url).database or "") == []
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(new_database: Database) -> None:
+    new_database.open().close()
+    newer = "UPDATE alembic_version SET version_num = '9999_future'"
+    with engine_of(new_database).begin() as connection:
+        connection.execute(text(newer))
+    with pytest.raises(ConfigError, match=r"newer version.*9999_future"):
+        new_database.open()
+    with engine_of(new_database).begin() as connection:
+        stored = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    assert stored == "9999_future"
 
 
 def test_a_home_of_a_newer_version_is_refused_and_left_alone(home: Path) -> None:
@@ -79,7 +138,7 @@ def test_a_home_of_a_newer_version_is_refused_and_left_alone(home: Path) -> None
 
 
 def test_a_migration_that_fails_leaves_nothing_half_made(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    new_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from alembic.operations import Operations
 
@@ -93,10 +152,9 @@ def test_a_migration_that_fails_leaves_nothing_half_made(
     with monkeypatch.context() as m:
         m.setattr(Operations, "create_index", fail)
         with pytest.raises(RuntimeError, match="power cut"):
-            Store.open(home)
-    engine = create_engine(f"sqlite:///{home / 'llmos.db'}")
-    assert inspect(engine).get_table_names() == []
-    with Store.open(home) as store:
+            new_database.open()
+    assert inspect(engine_of(new_database)).get_table_names() == []
+    with new_database.open() as store:
         assert store.write(lambda tx: 1) == 1
 
 

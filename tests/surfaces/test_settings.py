@@ -83,5 +83,30 @@ def test_every_setting_is_shown_with_its_source_and_meaning(home: Path) -> None:
     assert all(s.about.endswith(".") for s in shown.values())
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("", ""),
+        ("postgresql://db/x", "postgresql://db/x"),
+        ("postgresql://alice@db:5433/x", "postgresql://alice@db:5433/x"),
+        ("postgresql://alice:secret@db/x", "postgresql://alice:***@db/x"),
+        ("postgresql://alice:se/c@r:et@db/x", "postgresql://alice:***@db/x"),
+        ("postgresql://:secret@db/x", "postgresql://:***@db/x"),
+        ("postgresql://db/x?user=a&password=secret", "postgresql://db/x?user=a&password=***"),
+        ("postgresql://db/x?sslpassword=secret&a=b", "postgresql://db/x?sslpassword=***&a=b"),
+        ("host=db password=secret", "***"),
+    ],
+)
+def test_the_password_of_a_database_is_never_shown(home: Path, url: str, shown: str) -> None:
+    (one,) = [s for s in shown_settings(home, {"LLMOS_DATABASE_URL": url}) if "_url" in s.name]
+    assert (one.name, one.value, one.source) == ("database_url", shown, "LLMOS_DATABASE_URL")
+    assert "secret" not in repr(LLMOSConfig(database_url=url))
+    home.mkdir()
+    config_path(home).write_text(f'database_url = ["{url}"]')
+    with pytest.raises(ConfigError) as caught:
+        LLMOSConfig.load(home, {})
+    assert "secret" not in caught.value.message
+
+
 def test_every_setting_has_its_docstring() -> None:
     assert abouts().keys() == {f.name for f in fields(LLMOSConfig)}

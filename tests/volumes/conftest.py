@@ -6,6 +6,7 @@ import pytest
 
 from llmos.store import Store
 from llmos.volumes import Volume
+from tests.conftest import OpenStore
 from tests.volumes.people import of_alice
 
 
@@ -26,8 +27,8 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    with Store.memory(Wall()) as opened:
+def store(open_store: OpenStore) -> Iterator[Store]:
+    with open_store(Wall()) as opened:
         yield opened
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from llmos.store import Store
 from llmos.values import ArtifactType
 from llmos.volumes import Volume
 from tests.store.children import start
+from tests.support.databases import Database
 from tests.volumes.children import put_many
 from tests.volumes.people import of_alice
 
@@ -26,20 +26,20 @@ def check(volume: Volume, authors: list[str], times: int) -> None:
         assert [v.content["n"] for v in history if v.author == author] == list(range(times))
 
 
-def test_two_processes_put_under_one_name(home: Path) -> None:
-    Store.open(home).close()
-    children = [start(put_many, home, author, 20) for author in ("alice", "bob")]
+def test_two_processes_put_under_one_name(database: Database) -> None:
+    database.open().close()
+    children = [start(put_many, database, author, 20) for author in ("alice", "bob")]
     for child in children:
         child.join()
     assert [c.exitcode for c in children] == [0, 0]
-    with Store.open(home) as store:
+    with database.open() as store:
         check(of_alice(store), ["alice", "bob"], 20)
 
 
-def test_two_stores_of_one_process_put_under_one_name(home: Path) -> None:
-    with Store.open(home) as store:
+def test_two_stores_of_one_process_put_under_one_name(database: Database) -> None:
+    with database.open() as store:
         with ThreadPoolExecutor() as pool:
-            done = [pool.submit(put_many, home, author, 20) for author in ("alice", "bob")]
+            done = [pool.submit(put_many, database, author, 20) for author in ("alice", "bob")]
         for future in done:
             future.result()
         check(of_alice(store), ["alice", "bob"], 20)

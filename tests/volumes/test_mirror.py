@@ -329,7 +329,7 @@ def test_a_folder_or_a_pipe_in_a_files_place_is_reported_and_the_rest_is_written
 def test_a_file_where_the_folder_should_be_is_reported(
     mirror: Mirror, volume: Volume, home: Path
 ) -> None:
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     (home / "workspace").write_text("mine")
     volume.put(None, TOOL, "f", LEARNT, author="alice")
     (problem,) = mirror.refresh().problems

@@ -24,10 +24,10 @@ TEAM_CRON = Caller.team_cron("red")
 
 @pytest.fixture(autouse=True)
 def people(store: Store) -> None:
-    """Carer looks after the team red, where alice and bob are; dora after the system."""
+    """Carer looks after the team red, where alice and bob are; keeper after the system."""
     for user in ("carer", "alice", "bob"):
         store.write(lambda tx, u=user: join(tx, "red", u))
-    store.write(lambda tx: first_user(tx, "dora"))
+    store.write(lambda tx: first_user(tx, "keeper"))
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_who_looks_after_the_copies_recalls_them(
     assert take_back(store, CARER, source) == ["team/f@1", "system/f@1"]
     other = put(volume, TWO)
     up(store, up(store, other, red), system)
-    assert take_back(store, Caller.person("dora"), other) == ["system/f@2"]
+    assert take_back(store, Caller.person("keeper"), other) == ["system/f@2"]
     assert take_back(store, ALICE, other) == ["team/f@2"]
 
 

@@ -42,6 +42,7 @@ class Options:
 def perform(options: Options) -> int:
     """Tell the story; returns the exit code."""
     settings = options.config or LLMOSConfig.load(options.home or default_home())
+    settings = replace(settings, database_url="")  # its home is its own, and so is its database
     folder = Path(tempfile.mkdtemp(prefix="llmos-demo-")).resolve()
     try:
         teller, facts = asyncio.run(_perform(options, settings, folder))

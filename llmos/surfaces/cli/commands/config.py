@@ -44,10 +44,11 @@ def set_(
     """Write a setting to the file; its comments are kept."""
     import json
 
+    from llmos.config import masked
     from llmos.surfaces.cli.output import print_json
     from llmos.surfaces.settings import set_setting
 
-    written = set_setting(globals_of(ctx).folder, name, value)
+    written = masked(name, set_setting(globals_of(ctx).folder, name, value))
     if as_json:
         print_json({"name": name, "value": written})
         return
