@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from llmos.errors import UserError
 from llmos.kernel.text import plain
+from llmos.observability.waiting import waits_for
 from llmos.store import Transaction, new_id
 from llmos.store.schema import dumps, parse_stamp, proposals, stamp
 from llmos.values import ArtifactType, EventType, Json
@@ -81,12 +82,7 @@ class Promotion:
     @property
     def waits_for(self) -> tuple[str, ...]:
         """Who must decide it: ``owner``, ``target``; nobody if a gate is red or all are green."""
-        gates: Sequence[Mapping[str, Any]] = self.evidence.get("gates", ())
-        if any(g["light"] == "red" for g in gates):
-            return ()
-        agreed = set(self.evidence.get("agreed", ()))
-        who = dict.fromkeys(g["who"] for g in gates if g["light"] == "review")
-        return tuple(w for w in who if w not in agreed)
+        return waits_for(self.evidence)
 
 
 def propose(

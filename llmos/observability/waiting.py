@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -99,20 +100,50 @@ def _doubts(conn: Connection, reader: Reader) -> list[Waiting]:
 def _proposals(conn: Connection, reader: Reader, now: datetime) -> list[Waiting]:
     places = [p for p in reader.places if reader.decides(*p)]
     p = proposals.c
-    query = select(proposals).where(
-        p.status == "proposed",
-        p.expires_at > stamp(now),
-        or_(*((p.to_volume == volume) & (p.to_owner == owner) for volume, owner in places)),
-    )
+    sides = [
+        side
+        for volume, owner in places
+        for side in (
+            (p.to_volume == volume) & (p.to_owner == owner),
+            (p.volume == volume) & (p.owner == owner),
+        )
+    ]
+    query = select(proposals).where(p.status == "proposed", p.expires_at > stamp(now), or_(*sides))
     rows = conn.execute(query.order_by(p.seq.desc()).limit(_MOST)).all()
-    return [_proposal(row) for row in rows]
+    return [_proposal(row) for row in rows if _waits(row, places)]
+
+
+def waits_for(evidence: Mapping[str, Any]) -> tuple[str, ...]:
+    """Who must decide a proposal, by what its gates say.
+
+    Args:
+        evidence: Of the proposal.
+
+    Returns:
+        ``owner``: who owns what is proposed; ``target``: who looks after where it goes. Nobody,
+        where a gate is closed, where all are open, or before they were looked at.
+    """
+    gates = evidence.get("gates", ())
+    if any(g["light"] == "red" for g in gates):
+        return ()
+    agreed = set(evidence.get("agreed", ()))
+    who = dict.fromkeys(g["who"] for g in gates if g["light"] == "review")
+    return tuple(w for w in who if w not in agreed)
+
+
+def _waits(row: Row[Any], places: Sequence[tuple[str, str]]) -> bool:
+    """Whether a proposal waits for somebody who decides for some volumes."""
+    sides = {"owner": (row.volume, row.owner), "target": (row.to_volume, row.to_owner)}
+    return any(sides[who] in places for who in waits_for(json.loads(row.evidence)))
 
 
 def _proposal(row: Row[Any]) -> Waiting:
     to = "the system" if row.to_volume == "system" else f"{row.to_volume} {row.to_owner}"
     title = f"{row.kind} {row.type} {row.name} from {row.volume} {row.owner} to {to}?"
-    why = evidence_line(json.loads(row.evidence)) or row.why
-    return _waiting("proposal", row.id, title, why, f"llmos proposals show {short(row.id)}", row.at)
+    told = json.loads(row.evidence)
+    asked = (g["why"] for g in told.get("gates", ()) if g["light"] == "review")
+    why = next(asked, "") or str(told.get("why", "")) or row.why
+    return _waiting("proposal", row.id, title, why, f"llmos approve {short(row.id)}", row.at)
 
 
 def _alerts(conn: Connection, reader: Reader, since: datetime) -> list[Waiting]:

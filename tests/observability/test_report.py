@@ -17,7 +17,7 @@ from llmos.observability import ActivityReport, activity_report
 from llmos.observability.report_html import as_html
 from llmos.observability.report_text import WIDTH, as_markdown, as_text
 from llmos.store import Store, Transaction, new_id
-from llmos.store.schema import intents, ledger, proposals, roles, stamp, traces
+from llmos.store.schema import dumps, intents, ledger, proposals, roles, stamp, traces
 from llmos.values import ArtifactType, EventType
 from llmos.volumes import Outcome, Status, Version, Volume, record_usage
 from tests.conftest import TestClock
@@ -201,7 +201,8 @@ def propose(store: Store, volume: str, owner: str, **more: Any) -> str:
     def write(tx: Transaction) -> None:
         row = {"id": proposal, "kind": "promote", "volume": "user", "owner": "bob", "type": "tool"}
         row |= {"name": "f", "digest": proposal, "to_volume": volume, "to_owner": owner}
-        row |= {"status": "proposed", "evidence": '{"uses":9,"success":1.0}', "by": "team-cron"}
+        gate = {"name": "use", "light": "review", "why": "9 uses by 3 users", "who": "target"}
+        row |= {"status": "proposed", "evidence": dumps({"gates": [gate]}), "by": "team-cron"}
         row |= {"at": stamp(tx.now), "expires_at": stamp(tx.now + timedelta(days=7))}
         tx.conn.execute(insert(proposals), row | {"decided_by": "", "why": ""} | more)
 
@@ -221,7 +222,7 @@ def test_only_who_decides_is_asked_and_only_while_it_is_open(
     found = report(store, clock)
     assert found.headline == "1 thing needs you."
     assert lines(found, "needs_you") == ["promote tool f from user bob to team engineering?"]
-    assert found.sections[0].lines[0].evidence == "uses 9, success 1"
+    assert found.sections[0].lines[0].evidence == "9 uses by 3 users"
     assert report(store, clock, "bob").sections == ()
 
 

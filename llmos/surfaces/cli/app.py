@@ -22,6 +22,7 @@ from llmos.surfaces.cli.commands import (
     interactive,
     learn,
     report,
+    sharing,
     sleep,
     state,
     tools,
@@ -60,6 +61,11 @@ class _InOrder(TyperGroup):
             "suggestions",
             "accept",
             "dismiss",
+            "proposals",
+            "approve",
+            "reject",
+            "promote",
+            "recall",
             "feed",
             "ack",
         ),
@@ -130,6 +136,11 @@ app.command("insights")(findings.insights)
 app.command("suggestions")(findings.suggestions)
 app.command("accept")(findings.accept)
 app.command("dismiss")(findings.dismiss)
+app.command("proposals")(sharing.proposals)
+app.command("approve")(sharing.approve)
+app.command("reject")(sharing.reject)
+app.command("promote")(sharing.promote)
+app.command("recall")(sharing.recall)
 app.command("feed")(feed.feed)
 app.command("ack")(feed.ack)
 app.command("doctor")(doctor.doctor)

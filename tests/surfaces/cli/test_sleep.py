@@ -80,7 +80,7 @@ def reported(goals: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every night one that could not learn some goals, the longest-known last."""
     unlearnt = tuple((f"say \x1b[31m{k}", k, "odd \x1b[2J") for k in range(1, goals + 1))
     report = LearnReport(goals, unlearnt=unlearnt, seconds=0.1)
-    monkeypatch.setattr(Compiler, "learn", lambda *_: report)
+    monkeypatch.setattr(Compiler, "learn", lambda *_, **__: report)
 
 
 def test_what_recurs_most_is_told_first_and_the_rest_is_counted(
@@ -110,7 +110,7 @@ def test_a_goal_from_a_stranger_cannot_repaint_the_terminal(
 def test_an_interrupted_night_stores_nothing_and_says_so(
     cli: Cli, notes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,9 @@ from llmos.surfaces.cli.options import Globals, JsonFlag, Limit, globals_of
 
 if TYPE_CHECKING:
     from llmos.boot import LLMOS
+    from llmos.crons import CycleReport
     from llmos.surfaces.cli.views.sleep import Night
+    from llmos.values import Json
 
 
 Propose = Annotated[
@@ -23,21 +26,66 @@ Propose = Annotated[
 ]
 
 
+class Whose(StrEnum):
+    """Whose crons run."""
+
+    USER = "user"
+    TEAM = "team"
+    SYSTEM = "system"
+    ALL = "all"
+
+
 def sleep(
-    ctx: typer.Context, propose: Propose = False, limit: Limit = 20, as_json: JsonFlag = False
+    ctx: typer.Context,
+    whose: Annotated[
+        Whose, typer.Argument(metavar="[user|team|system|all]", help="Whose crons run.")
+    ] = Whose.USER,
+    propose: Propose = False,
+    limit: Limit = 20,
+    as_json: JsonFlag = False,
 ) -> None:
     """Learn now: recurring jobs become tools that need no model.
 
     Works through the runs that are new since the last time; no model is asked without --propose.
+    A team's cron shares what has proven itself, the system's what several teams use.
     """
     from llmos.surfaces.cli.output import print_json
+    from llmos.surfaces.cli.views.crons import show_report
     from llmos.surfaces.cli.views.sleep import show_night
 
-    night = _slept(globals_of(ctx), propose, silent=as_json)
+    asked = globals_of(ctx)
+    told: dict[str, Json] = {}
+    if whose in (Whose.USER, Whose.ALL):
+        night = _slept(asked, propose, silent=as_json)
+        told = night.as_dict(limit)
+        if not as_json:
+            show_night(night, limit)
+    others = _others(asked, whose, silent=as_json)
     if as_json:
-        print_json(night.as_dict(limit))
-    else:
-        show_night(night, limit)
+        print_json(told | {"cycles": [report.as_dict() for report in others]})
+    for report in () if as_json else others:
+        show_report(report)
+
+
+def _others(asked: Globals, whose: Whose, *, silent: bool) -> list[CycleReport]:
+    """A cycle of the team's and of the system's cron, as far as they are wanted."""
+    from llmos.surfaces.cli.opening import with_os
+    from llmos.surfaces.cli.progress import Progress
+
+    levels = [w for w in (Whose.TEAM, Whose.SYSTEM) if whose in (w, Whose.ALL)]
+    if whose is Whose.ALL and asked.team is None:
+        levels = [Whose.SYSTEM]
+    progress = Progress(silent=silent)
+
+    async def work(os: LLMOS) -> list[CycleReport]:
+        done = []
+        with progress.running():
+            for level in levels:
+                progress.spin(f"the {level.value}'s cron works")
+                done.append(await os.kernel.run_cron_now(level.value))
+        return done
+
+    return with_os(asked, work) if levels else []
 
 
 def _slept(asked: Globals, propose: bool, *, silent: bool) -> Night:
@@ -78,7 +126,7 @@ def _slept(asked: Globals, propose: bool, *, silent: bool) -> Night:
         except asyncio.CancelledError:
             ended.set()
             raise
-        return Night.of(os, report.learnt)
+        return Night.of(os, report)
 
     try:
         return with_os(asked, work)

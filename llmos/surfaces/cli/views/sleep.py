@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from llmos.crons import CycleReport, CycleTask
 from llmos.evolution.compiler import LearnReport
 from llmos.evolution.tool import LearntTool
 from llmos.surfaces.cli.output import (
@@ -21,6 +22,8 @@ from llmos.values import ArtifactType, Json
 if TYPE_CHECKING:
     from llmos.boot import LLMOS
 
+_NOTICED = ("insight", "suggestion", "proposal", "archive")
+
 
 @dataclass(frozen=True, slots=True)
 class Night:
@@ -29,13 +32,16 @@ class Night:
     report: LearnReport
     tools: dict[str, LearntTool]
     """Those that were created or evolved, by name."""
+    noticed: tuple[CycleTask, ...] = ()
+    """What else the cycle did: insights, suggestions, proposals."""
 
     @classmethod
-    def of(cls, os: LLMOS, report: LearnReport) -> Night:
-        """A report with what its names stand for."""
-        volume = os.kernel.get_user_volume()
+    def of(cls, os: LLMOS, cycle: CycleReport) -> Night:
+        """A cycle with what its names stand for."""
+        volume, report = os.kernel.get_user_volume(), cycle.learnt
         names = (*report.created, *report.evolved)
-        return cls(report, {n: LearntTool.of(volume.get(ArtifactType.TOOL, n)) for n in names})
+        tools = {n: LearntTool.of(volume.get(ArtifactType.TOOL, n)) for n in names}
+        return cls(report, tools, tuple(t for t in cycle if t.kind in _NOTICED))
 
     def as_dict(self, limit: int) -> dict[str, Json]:
         """The night as JSON.
@@ -44,7 +50,8 @@ class Night:
             limit: Goals without a tool that are listed at most.
         """
         told = replace(self.report, unlearnt=self.unlearnt[:limit]).as_dict()
-        return {**told, "unlearnt_in_all": len(self.unlearnt)}
+        noticed = [task.as_dict() for task in self.noticed]
+        return {**told, "unlearnt_in_all": len(self.unlearnt), "noticed": noticed}
 
     @property
     def unlearnt(self) -> tuple[tuple[str, int, str], ...]:
@@ -73,9 +80,23 @@ def show_night(night: Night, limit: int) -> None:
         _show_unlearnt(night.unlearnt, limit)
     if report.proposer:
         _show_proposals(report)
+    _show_noticed(night.noticed, limit)
     console.print(f"\n{_paid(report)}", style="dim")
     if report.created:
         console.print("see them: llmos tools", style="dim")
+
+
+def _show_noticed(noticed: Sequence[CycleTask], limit: int) -> None:
+    if not noticed:
+        return
+    console = out()
+    console.print("\nnoticed", style="bold")
+    for task in noticed[:limit]:
+        console.print(f"  {one_line(task.title, 200)}")
+        if task.kind == "suggestion":
+            console.print(f"    {one_line(task.why, 300)}", style="cyan")
+    if len(noticed) > limit:
+        console.print(f"  … and {len(noticed) - limit} more: llmos insights", style="dim")
 
 
 def _paid(report: LearnReport) -> str:
