@@ -61,7 +61,7 @@ PUSHES = MappingProxyType(
         Trigger.HIGH_COST: Push(energy=-1.0),
         Trigger.TOOL_DISCOVERY: Push(curiosity=0.25, energy=0.25, self_confidence=0.25),
         Trigger.FEEDBACK_GOOD: Push(safety=0.2, energy=0.1, self_confidence=0.5),
-        # Of what ran without a model it is a violation too; that a model was wrong says nothing of it.
+        # Of a free run it is a violation too; that a model was wrong says nothing of free runs.
         Trigger.FEEDBACK_BAD: Push(self_confidence=-1.0),
         # A guard that holds is mostly a world that has moved on, as worlds do.
         Trigger.SIDE_EXIT: Push(safety=-0.05, curiosity=0.1),

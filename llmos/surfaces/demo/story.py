@@ -12,6 +12,7 @@ from typing import Any
 from llmos.surfaces.demo import facts
 from llmos.surfaces.demo.bill import Bill
 from llmos.surfaces.demo.jobs import Job
+from llmos.surfaces.demo.month import Month
 from llmos.surfaces.demo.night import Night
 from llmos.surfaces.demo.price import Price, dollars, tokens
 from llmos.surfaces.demo.scene import Scene, Served, Twice, guards, is_open, state_of
@@ -47,6 +48,9 @@ class Story:
         night = Night(self._scene, self._teller, self._price)
         served = await night.tell()
         self.facts |= night.facts
+        month = Month(self._scene.folder / "month", self._teller)
+        await month.tell()
+        self.facts["month"] = month.facts
         self._bill(twice, served)
 
     # --- chapter one -------------------------------------------------------------------------
@@ -229,10 +233,10 @@ class Story:
             "identical": restored,
         }
 
-    # --- the last chapter; those between are in `night` ---------------------------------------
+    # --- the last chapter; those between are in `night` and `month` --------------------------
 
     def _bill(self, twice: list[Twice], served: list[Served]) -> None:
-        self._teller.chapter("10  The bill, from the store")
+        self._teller.chapter("11  The bill, from the store")
         bill = Bill.of(self._scene, twice, served, self._price)
         bill.show(self._teller)
         self.facts["bill"] = bill.as_json()
