@@ -59,8 +59,11 @@ class AnySequence(RuleBasedStateMachine):
     @rule(type=TYPES, name=NAMES, text=st.sampled_from(["mine = 1\n", "mine = 2\n", "mine ("]))
     def edit(self, type: ArtifactType, name: str, text: str) -> None:
         path = file_of(type, name)
-        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / path).write_text(text)
+        file = self.folder / path
+        if path not in self.edits and file.is_file() and file.read_text() == text:
+            return  # what stands there already is no edit
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
         self.edits[path] = text
 
     @rule(type=TYPES, name=NAMES)

@@ -133,9 +133,9 @@ class Refresh:
         if found in (None, NOTHING, digest, *entry.ours):
             if found != digest:
                 self._plan.append(_Write(path, data, entry.ours | {NOTHING}))
-            self._next[path] = Entry(
-                f"{version.digest} {version.status.value}", frozenset({digest}), entry.beside
-            )
+            # What a run has done stays as it is: it is not read again for its digest.
+            shown = f"{version.digest} {version.status.value}" if artifact.current else key
+            self._next[path] = Entry(shown, frozenset({digest}), entry.beside)
             self._clear_beside(path)
         elif fresh:
             # Edited, but there is nothing new to show.
