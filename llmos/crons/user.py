@@ -17,6 +17,7 @@ from llmos.crons.findings import Finding, milestone
 from llmos.crons.patterns import Pattern
 from llmos.evolution import proposals
 from llmos.evolution.compiler import LearnReport, teaches
+from llmos.evolution.prove import MINIMUM
 from llmos.evolution.standing import standing
 from llmos.evolution.tool import TOOL, LearntTool
 from llmos.memory.traces import Scope
@@ -159,7 +160,7 @@ class UserCycle:
             t for t in fresh if t.id in pattern.traces and t.verdict.good and not teaches(t)
         ]
         if unvouched and not any(t.verdict.evidence for t in unvouched):
-            said.append(findings.keep(tx, self._volume, _LEVEL, _vouch(pattern, unvouched[-1])))
+            said.append(findings.keep(tx, self._volume, _LEVEL, _vouch(pattern, unvouched)))
         if reason and pattern.model_runs >= _UNEXPLAINED:
             said.append(findings.keep(tx, self._volume, _LEVEL, _ask(pattern, reason)))
         return said
@@ -271,15 +272,16 @@ def _summary(pattern: Pattern) -> Finding:
     )
 
 
-def _vouch(pattern: Pattern, newest: Trace) -> Finding:
-    command = f"llmos feedback {newest.id[-6:].lower()} right"
+def _vouch(pattern: Pattern, unvouched: Sequence[Trace]) -> Finding:
+    few = [t.id[-6:].lower() for t in unvouched[-MINIMUM:]]
+    command = " && ".join(f"llmos feedback {run} right" for run in few)
     return Finding(
         ArtifactType.SUGGESTION,
         f"vouch-{pattern.slug}",
         f"Say whether “{pattern.shape}” was done right",
         "What cannot be undone is learnt only from runs that somebody vouched for; nobody has "
-        f"vouched for the {pattern.model_runs} runs of this goal. If the last one was right: "
-        f"{command}",
+        f"vouched for the {pattern.model_runs} runs of this goal. {MINIMUM} that were right are "
+        f"enough; for the last ones, if they were: {command}",
         _evidence(pattern),
         ("vouch",),
         {"do": "run", "command": command},
