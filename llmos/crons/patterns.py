@@ -26,6 +26,9 @@ from llmos.values import Json, Trace
 _LONGEST = 160
 """Characters of a shape or an example that is kept."""
 
+_BATCH = 400
+"""Ids in one query: SQLite takes at most 999 parameters."""
+
 _TRACES = 50
 """Runs that a pattern names; the rest are found by their shape in ``counted``."""
 
@@ -108,26 +111,90 @@ def count(tx: Transaction, owner: str, traces: Iterable[Trace]) -> set[str]:
     Args:
         tx: The transaction that also moves the watermark.
         owner: Whose runs.
-        traces: Runs that are new, or were judged anew.
+        traces: Runs that are new, or were judged anew, in order.
     """
-    touched: set[str] = set()
-    for trace in traces:
+    counting = _Counting(tx, owner)
+    given = list(traces)
+    before = counting.known([t.id for t in given])
+    for trace in given:
+        counting.count(trace, before.get(trace.id))
+    return counting.store()
+
+
+class _Counting:
+    """Counts many runs at the cost of the patterns that they are of."""
+
+    def __init__(self, tx: Transaction, owner: str) -> None:
+        self._tx = tx
+        self._owner = owner
+        self._patterns: dict[str, Pattern] = {}
+        self._rows: dict[str, dict[str, object]] = {}
+
+    def known(self, ids: Sequence[str]) -> dict[str, tuple[str, bool]]:
+        """Of the runs that are counted already: their patterns, and whether they failed."""
+        found: dict[str, tuple[str, bool]] = {}
+        for k in range(0, len(ids), _BATCH):
+            part = counted.c.trace_id.in_(ids[k : k + _BATCH])
+            rows = self._tx.conn.execute(
+                select(counted).where(counted.c.owner == self._owner, part)
+            )
+            found |= {row.trace_id: (row.key, row.failed) for row in rows}
+        return found
+
+    def count(self, trace: Trace, before: tuple[str, bool] | None) -> None:
+        """Count a run, or move one that was counted otherwise."""
         failed = not trace.verdict.good
-        mine = (counted.c.owner == owner) & (counted.c.trace_id == trace.id)
-        before = tx.conn.execute(select(counted).where(mine)).first()
         if before is None:
-            pattern = _pattern_of(tx.conn, owner, trace)
-            row = {"owner": owner, "trace_id": trace.id, "key": pattern.key, "failed": failed}
-            tx.conn.execute(insert(counted), row)
-            _store(tx, _with(pattern, trace, failed))
-            touched.add(pattern.key)
-        elif before.failed != failed:
-            tx.conn.execute(update(counted).where(mine).values(failed=failed))
-            known = find(tx.conn, owner, before.key)
+            pattern = self._of(trace)
+            self._patterns[pattern.key] = _with(pattern, trace, failed)
+            row = {"owner": self._owner, "trace_id": trace.id, "key": pattern.key, "failed": failed}
+            self._rows[trace.id] = row
+        elif before[1] != failed:
+            mine = (counted.c.owner == self._owner) & (counted.c.trace_id == trace.id)
+            self._tx.conn.execute(update(counted).where(mine).values(failed=failed))
+            known = self._pattern(before[0])
             assert known is not None
-            _store(tx, _judged(known, trace.id, failed))
-            touched.add(before.key)
-    return touched
+            self._patterns[known.key] = _judged(known, trace.id, failed)
+
+    def store(self) -> set[str]:
+        """Store what was counted; the keys of the patterns that this changed."""
+        if self._rows:
+            self._tx.conn.execute(insert(counted), list(self._rows.values()))
+        for pattern in self._patterns.values():
+            _store(self._tx, pattern)
+        return set(self._patterns)
+
+    def _of(self, trace: Trace) -> Pattern:
+        """The pattern that a run belongs to, as it is now.
+
+        One that a tool or a trace made is of the pattern of what it was learnt from.
+        """
+        known = None
+        if trace.source.startswith(TOOL):
+            known = self._of_tool(trace.source.removeprefix(TOOL).partition("@")[0])
+        elif trace.source.startswith(REPLAY):
+            known = self._of_run(trace.source.removeprefix(REPLAY))
+        if known is None:
+            shape, key = shape_of(trace)
+            known = self._pattern(key) or Pattern(self._owner, key, shape, "", None)
+        return known
+
+    def _pattern(self, key: str) -> Pattern | None:
+        return self._patterns.get(key) or find(self._tx.conn, self._owner, key)
+
+    def _of_tool(self, name: str) -> Pattern | None:
+        own = (patterns.c.owner == self._owner) & (patterns.c.tool == name)
+        most = select(patterns.c.key).where(own).order_by(patterns.c.runs.desc()).limit(1)
+        near = next((p for p in self._patterns.values() if p.tool == name), None)
+        key = near.key if near is not None else self._tx.conn.scalar(most)
+        return None if key is None else self._pattern(key)
+
+    def _of_run(self, trace_id: str) -> Pattern | None:
+        if trace_id in self._rows:
+            return self._pattern(str(self._rows[trace_id]["key"]))
+        mine = (counted.c.owner == self._owner) & (counted.c.trace_id == trace_id)
+        key = self._tx.conn.scalar(select(counted.c.key).where(mine))
+        return None if key is None else self._pattern(key)
 
 
 def find(conn: Connection, owner: str, key: str) -> Pattern | None:
@@ -186,31 +253,6 @@ def shape_of(trace: Trace) -> tuple[str, str]:
     shape = " ".join("".join([*told, masked.goal[at:]]).split())
     key = hashlib.sha256("\0".join(masked.key()).encode("utf-8", "surrogatepass")).hexdigest()
     return _clipped(shape), key
-
-
-def _pattern_of(conn: Connection, owner: str, trace: Trace) -> Pattern:
-    """The pattern that a run belongs to, as it is now."""
-    known = _served(conn, owner, trace)
-    if known is None:
-        shape, key = shape_of(trace)
-        known = find(conn, owner, key) or Pattern(owner, key, shape, "", None)
-    return known
-
-
-def _served(conn: Connection, owner: str, trace: Trace) -> Pattern | None:
-    """The pattern of a run that a tool or a trace made: that of what it was learnt from."""
-    if trace.source.startswith(TOOL):
-        name = trace.source.removeprefix(TOOL).partition("@")[0]
-        own = (patterns.c.owner == owner) & (patterns.c.tool == name)
-        most = select(patterns).where(own).order_by(patterns.c.runs.desc()).limit(1)
-        row = conn.execute(most).first()
-        return None if row is None else _pattern(row)
-    if trace.source.startswith(REPLAY):
-        followed = trace.source.removeprefix(REPLAY)
-        mine = (counted.c.owner == owner) & (counted.c.trace_id == followed)
-        key = conn.scalar(select(counted.c.key).where(mine))
-        return None if key is None else find(conn, owner, key)
-    return None
 
 
 def _with(pattern: Pattern, trace: Trace, failed: bool) -> Pattern:
