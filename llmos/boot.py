@@ -274,9 +274,11 @@ class LLMOS:
         await self.boot()
         for trace in given:
             check_goal(trace.goal)
-        return await self.traces.learn(
-            [self._typed(trace) for trace in given], self.user_id, self.team_id
-        )
+        typed = [self._typed(trace) for trace in given]
+        ids = await self.traces.learn(typed, self.user_id, self.team_id)
+        if self._kernel.config.enable_sentience:
+            await asyncio.to_thread(take_in, self._kernel.store, self.user_id)
+        return ids
 
     async def undo(self, run_id: str) -> Undone:
         """Take back what a run changed.

@@ -11,7 +11,7 @@ from llmos.config import LLMOSConfig
 from llmos.evolution.compiler import Compiler
 from llmos.evolution.gates import Rule
 from llmos.memory.traces import Traces, newest_good
-from llmos.sentience import Policy, internal_state
+from llmos.sentience import Policy, take_in
 from llmos.store import Store
 from llmos.store.schema import traces
 from llmos.values import Effect, Trace
@@ -67,7 +67,8 @@ class CronContext:
         """What a user's internal state turns; None where nobody goes by it."""
         if not self.config.enable_sentience:
             return None
-        return self.store.read(lambda c: internal_state(c, user_id)).policy
+        # Stored, else every reader would go through what is new again.
+        return take_in(self.store, user_id).policy
 
     def rule(self, target: str) -> Rule:
         """From when on a tool is shared with a team, or with the system."""
