@@ -31,8 +31,10 @@ _KINDS = {
     ArtifactType.TRACE: "summary",
 }
 
-TOLD_A_DAY = 3
-"""Notifications that the crons give one reader in a day; the report holds the rest."""
+TOLD_A_DAY = {"user": 2, "team": 1, "system": 1}
+"""Notifications that the crons give one audience in a day: three for who is of one team, and one
+more for who looks after the system. The report holds the rest; what waits for a decision is asked
+in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def tell(
             events.c.actor.in_(crons),
         )
     )
-    if (tx.conn.scalar(told) or 0) >= TOLD_A_DAY:
+    if (tx.conn.scalar(told) or 0) >= TOLD_A_DAY[audience]:
         return False
     return tx.notify(
         event,

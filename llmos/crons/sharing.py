@@ -173,8 +173,8 @@ class Sharing:
 
     def _announce(self, tx: Transaction, made: Version, case: Case, why: str) -> None:
         promoted = [e.id for e in tx.events if e.type is EventType.ARTIFACT_PROMOTED]
-        if not promoted:
-            return  # it was there already
+        if not promoted or self._level is CronLevel.SYSTEM:
+            return  # it was there already; what everybody has now is in everybody's report
         also = ", ".join(f"{t.name} of {t.owner}" for t in case.twins)
         text = f"{why}." + (f" It also does what {also} does." if also else "")
         findings.tell(

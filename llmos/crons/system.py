@@ -98,7 +98,6 @@ class SystemCycle:
                 f"Teams: {', '.join(doing[:10])}.",
                 {"teams": doing, "users": len(theirs), "runs": runs},
                 (milestone(runs), len(doing)),
-                tell="several teams do the same",
             )
             yield findings.keep(tx, self._volume, _LEVEL, finding)
 
