@@ -198,4 +198,4 @@ class AnyCallers(RuleBasedStateMachine):
 
 
 TestAnyCallers = AnyCallers.TestCase
-TestAnyCallers.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestAnyCallers.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)

@@ -116,7 +116,7 @@ class AnySequence(RuleBasedStateMachine):
 
 
 TestAnySequence = AnySequence.TestCase
-TestAnySequence.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestAnySequence.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
 
 
 def test_the_part_that_is_edited_is_read_back_as_it_was_written() -> None:
