@@ -33,6 +33,10 @@ from llmos.volumes import Place, set_watermark
 NEW = 1_000
 AMONG = (1_000, 10_000, 100_000)
 KINDS = 20
+"""Wordings of one job that the people use."""
+MIXED = 3
+"""Wordings of it among the new runs of a cycle. With very many, learning tries to unite each with
+each, and takes most of a cycle."""
 WORDS = [
     "amber",
     "birch",
@@ -71,7 +75,7 @@ async def cycle_among(old: int) -> dict[str, float]:
         async with LLMOS(Path(folder, "home"), "alice", config=config, cwd=folder) as os:
             for k in range(0, old, 5_000):
                 size = min(5_000, old - k)
-                await os.learn([note(i % KINDS, k + i, Verdict.FAILED) for i in range(size)])
+                await os.learn([note(i % MIXED, k + i, Verdict.FAILED) for i in range(size)])
             place, store = Place("user", "alice"), os.kernel.traces._store
 
             def passed(tx: Transaction) -> None:
@@ -85,7 +89,7 @@ async def cycle_among(old: int) -> dict[str, float]:
             quiet = await os.kernel.run_cron_now()
             idle = time.perf_counter() - began
             assert not quiet.tasks, quiet
-            await os.learn([note(i % KINDS, old + i) for i in range(NEW)])
+            await os.learn([note(i % MIXED, old + i) for i in range(NEW)])
             began = time.perf_counter()
             report = await os.kernel.run_cron_now()
             whole = time.perf_counter() - began
