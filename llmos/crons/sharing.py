@@ -113,7 +113,7 @@ class Sharing:
         looked_at = (
             gates.use_gate(done, rule),
             gates.proof_gate(in_use, tool.proof.risk, context.config.error_budget, reproof),
-            gates.privacy_gate(self._own(content, runs), place.owner),
+            gates.privacy_gate(self._own(content, runs), place.owner, _held(content)),
             gates.capability_gate(list(tool.tools), known),
             gates.consent_gate(self._is_private(version)),
             *self._policy(),
@@ -261,7 +261,7 @@ class Sharing:
     def _own(self, content: dict[str, Json], runs: Sequence[Trace]) -> list[str]:
         """What of a tool no two users' runs hold, as far as they can be read."""
         known = vocabulary(runs)
-        said = [t for t in telling(content) if t not in known and t not in content["tools"]]
+        said = [t for t in telling(content) if t.lower() not in known]
         told: dict[str, str] = {}
         for trace in runs:
             told[trace.user_id] = told.get(trace.user_id, "") + _text_of(trace)
@@ -290,12 +290,17 @@ class Sharing:
         return tuple(found)
 
 
+def _held(content: dict[str, Json]) -> list[str]:
+    """All texts of a shared content."""
+    return [content["code"], *telling(content)]
+
+
 def _text_of(trace: Trace) -> str:
-    """All that a run said and saw, as one text."""
+    """All that a run said and saw, as one text in small letters."""
     told = [trace.goal, *((dict(s.arguments), s.observation) for s in trace.steps)]
-    return json.dumps(told, ensure_ascii=False, default=str)
+    return json.dumps(told, ensure_ascii=False, default=str).lower()
 
 
 def _inside(text: str) -> str:
-    """A text as it stands inside of JSON."""
-    return json.dumps(text, ensure_ascii=False)[1:-1]
+    """A text as it stands inside of JSON, in small letters."""
+    return json.dumps(text, ensure_ascii=False)[1:-1].lower()

@@ -16,6 +16,7 @@ from llmos.evolution.ir import Const, Expr, every_candidate, parts, program_from
 from llmos.evolution.prove import Proof
 from llmos.evolution.slots import FREE, OPERATORS
 from llmos.evolution.templates import SlotSpec, Template
+from llmos.evolution.words import COMMON
 from llmos.values import Json, Trace
 
 _DROPPED = ("groups", "names")
@@ -26,6 +27,9 @@ _TELLING = 3
 
 _NAMELIKE = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+|\w*\d\w*|\b[A-Z]\w*")
 """What in the wording of a goal may be a name: addresses, codes, words with a capital inside."""
+
+_WORD = re.compile(r"[^\W\d_]{3,}")
+"""A word of a wording that may say something, or a part of a tool's name."""
 
 _LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
 
@@ -101,12 +105,16 @@ def telling(content: Mapping[str, Any]) -> set[str]:
         first, *others = template.literals
         for literal in (first[1:], *others):
             found.update(m.group() for m in _NAMELIKE.finditer(literal))
+        for literal in template.literals:
+            found.update(w for w in _WORD.findall(literal.lower()) if w not in COMMON)
         for slot in template.slots:
             if slot.kind in FREE | {"quote"} or len(slot.seen) == 1:
                 found.update(slot.seen)
     for words in content["proof"]["seen"].values():
         found.update(words)
-    return {text for text in found if _says_something(text)}
+    tools = [*content["tools"], *content["effects"]]
+    of_tools = {*(name.lower() for name in tools), *_words_of(tools)}
+    return {text for text in found if _says_something(text) and text.lower() not in of_tools}
 
 
 def _constants(expr: Expr) -> Iterator[str]:
@@ -136,20 +144,14 @@ def _says_something(text: str) -> bool:
 
 
 def vocabulary(traces: Iterable[Trace]) -> set[str]:
-    """Words of the tools themselves: names of arguments, and of members of what they return."""
-    found: set[str] = set()
-    for trace in traces:
-        for step in trace.steps:
-            found.update(step.arguments)
-            found.update(_keys(step.observation))
-    return found
+    """Words of the tools themselves: their names, and those of their arguments; small.
+
+    Not what their results are keyed by: that may be a name of somebody.
+    """
+    steps = [step for trace in traces for step in trace.steps]
+    arguments = {name for step in steps for name in step.arguments}
+    return {a.lower() for a in arguments} | _words_of([*(s.tool for s in steps), *arguments])
 
 
-def _keys(value: Json) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield key
-            yield from _keys(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _keys(inner)
+def _words_of(names: Iterable[str]) -> set[str]:
+    return {word for name in names for word in _WORD.findall(name.lower())}

@@ -6,6 +6,7 @@ capability and consent. Each says what it looked at; one that is not green says 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,14 @@ from llmos.values import Effect, Json
 
 _SHOWN = 5
 """Constants that are named in a reason; the evidence holds all."""
+
+
+_SECRET = re.compile(r"\[redacted:[^\]]*\]")
+"""What stands in place of a secret."""
+
+
+def _is_secret(text: str) -> bool:
+    return redact_text(text) != text
 
 
 class Light(StrEnum):
@@ -82,17 +91,18 @@ def proof_gate(active: bool, risk: float, error_budget: float, reproof: Reproof)
     return Gate("proof", Light.GREEN, f"it {reproof}; its risk is {risk:.4f}")
 
 
-def privacy_gate(own: Sequence[str], owner: str) -> Gate:
+def privacy_gate(own: Sequence[str], owner: str, held: Sequence[str] = ()) -> Gate:
     """Whether the tool holds a secret, or something that only its owner's runs hold.
 
     Args:
         own: What of the tool's constants and wordings no other user's runs hold.
         owner: Whose runs.
+        held: All that the tool holds, whoever else holds it: a secret of two is one.
     """
-    secret = [text for text in own if redact_text(text) != text]
-    if secret:
-        why = f"it holds what looks like a secret ({redact_text(secret[0])})"
-        return Gate("privacy", Light.RED, why)
+    found = (_SECRET.search(redact_text(text)) for text in (*held, *own) if _is_secret(text))
+    secret = next((m.group() for m in found if m), None)
+    if secret is not None:
+        return Gate("privacy", Light.RED, f"it holds what looks like a secret ({secret})")
     if own:
         named = ", ".join(repr(t[:40]) for t in sorted(own)[:_SHOWN])
         more = f" and {len(own) - _SHOWN} more" if len(own) > _SHOWN else ""

@@ -84,3 +84,18 @@ def test_a_name_in_the_wording_is_told_and_a_common_word_is_not() -> None:
 def test_words_of_the_tools_are_nobodys_own() -> None:
     known = vocabulary(traces(CLEAR, 1, 3))
     assert {"topic", "code"} <= known
+
+
+def test_a_small_word_of_the_wording_is_told_too() -> None:
+    job = Job('Post the divorce note "{text}" in the {room}', NOTE.program)
+    told = telling(shared_content(content(job, 1, 6)))
+    assert "divorce" in told
+    assert not told & {"the", "post", "note"}
+
+
+def test_what_results_are_keyed_by_may_be_somebodys_name() -> None:
+    from dataclasses import replace
+
+    (trace,) = traces(CLEAR, 1, 1)
+    steps = tuple(replace(s, observation={"Falcon": 3}) for s in trace.steps)
+    assert not {"Falcon", "falcon"} & vocabulary([replace(trace, steps=steps)])

@@ -71,6 +71,13 @@ def test_a_secret_leaves_no_volume_and_is_not_told_in_the_reason() -> None:
     assert secret not in gate.why
 
 
+def test_a_secret_that_two_users_hold_is_one() -> None:
+    secret = "sk-ant-api03-" + "Zq8vK3mT9xLw2Rb7Yd4NfHs6" * 2
+    gate = privacy_gate([], "alice", [f'key = "{secret}"'])
+    assert gate.light is Light.RED
+    assert secret not in gate.why and "[redacted:" in gate.why
+
+
 def test_what_changes_the_world_outside_needs_a_look_at_the_target() -> None:
     known = {"note.post": Effect.WRITE, "courier.order": Effect.EXTERNAL}
     assert capability_gate(["note.post"], known).light is Light.GREEN
