@@ -11,6 +11,7 @@ from llmos.evolution.tool import TOOL, LearntTool
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType, Mode, RunResult, Trace, Verdict
 from llmos.volumes import Caller, Outcome, Place, Status, Version, Volume, record_usage
+from llmos.volumes.promotion import descendants
 from llmos.volumes.roles import teams_of
 
 
@@ -36,6 +37,27 @@ def holder(
         with suppress(UserError):
             return volume, volume.version(digest, tx=tx)
     return None
+
+
+def doubt_copies(tx: Transaction, digest: str, user_id: str, trace_id: str) -> None:
+    """Take what was shared of a version off every shelf: it is the same program.
+
+    Args:
+        tx: The transaction that notes that a run of the version was wrong.
+        digest: Of the version.
+        user_id: Who said so.
+        trace_id: The run.
+    """
+    for made in descendants(tx.conn, digest):
+        if made.volume != "user":
+            record_usage(
+                tx,
+                made,
+                Outcome.DISAGREED,
+                user_id=user_id,
+                trace_id=trace_id,
+                detail="what it was made from was found wrong",
+            )
 
 
 def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) -> None:
@@ -91,6 +113,8 @@ def judge_tool(store: Store, trace: Trace, user_id: str) -> None:
         volume, version = found
         outcome = Outcome.WRONG if wrong else Outcome.RIGHT
         record_usage(tx, version, outcome, user_id=user_id, trace_id=trace.id)
+        if wrong:
+            doubt_copies(tx, digest, user_id, trace.id)
         # A shared one is off everybody's shelf by that line; who may not write it only says so.
         own = volume.place == Place("user", user_id)
         if wrong and own and not version.status.out_of_use:

@@ -232,6 +232,17 @@ async def test_wrong_said_by_one_takes_it_from_all_at_once(house: Home) -> None:
     assert {a.status for a in team.list_artifacts(TOOL)} == {Status.QUARANTINED}
 
 
+async def test_wrong_said_of_the_source_takes_its_copies_from_all(house: Home) -> None:
+    alice, _ = await shared(house)
+    third = await house.of("user-3", "engineering")
+    lesson, other = known(GIVEN[16:], GIVEN[:4])[:2]
+    result = await house.do(alice, lesson)
+    assert result.mode is Mode.CRYSTALLIZED
+    assert third.explain(other.goal)[0].mode is Mode.CRYSTALLIZED
+    await alice.feedback(result.trace_id, success=False)
+    assert third.explain(other.goal)[0].mode is Mode.LEARNER
+
+
 async def test_what_is_private_is_not_shared(house: Home) -> None:
     alice = await alices_tool(house)
     alice.kernel.keep_private()
