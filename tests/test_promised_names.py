@@ -74,6 +74,8 @@ def test_settings_and_economy() -> None:
     assert economy.balance == pytest.approx(9.55)
     with pytest.raises(LowBatteryError):
         economy.check_budget(100.0)
+    # An error that was raised keeps what it was raised from: its writer must not outlive the test.
+    economy._store.close()
     LLMOSConfig.development()
     LLMOSConfig.production()
     assert LLMOSConfig(enable_crons=True, user_cron_interval=1800).user_cron_interval == 1800
