@@ -43,18 +43,26 @@ class Wording:
     """As `plain` gives them."""
     told: set[str] = field(default_factory=set)
     """Texts that are known to be what stands at an open slot in some goal."""
+    _readings: _Readings | None = field(default=None, repr=False, compare=False)
+
+    def copy(self) -> Wording:
+        """As it is now: goals that are added later are not in the copy."""
+        return Wording(self.shown, list(self.goals), set(self.told), self._readings)
 
     def template(self) -> Template:
         """The template, with slots ``s0 s1 …`` and what was seen at each.
 
         One goal alone that could be read in two ways is its own template, without slots.
         """
-        bare = self._bare()
+        readings = self._read()
+        bare = readings.bare
         # Of two slots side by side the first holds a word, if nothing more is known of them.
         bound = [
-            max(found, key=lambda b: len(self.told.intersection(b.values())))
+            found[0]
+            if len(found) == 1
+            else max(found, key=lambda b: len(self.told.intersection(b.values())))
             for g in self.goals
-            if (found := bare.match(g))
+            if (found := readings.of(g))
         ]
         slots = tuple(
             SlotSpec(s.name, span.kind, frozenset(b[s.name] for b in bound))
@@ -64,6 +72,12 @@ class Wording:
         if len(set(self.goals)) == 1 and len(template.match(self.goals[0])) != 1:
             return Template((_small(self.goals[0]),), ())
         return template
+
+    def _read(self) -> _Readings:
+        """How its goals can be read; kept, for a wording of many runs takes in one at a time."""
+        if self._readings is None or self._readings.shown is not self.shown:
+            self._readings = _Readings(self.shown, self._bare())
+        return self._readings
 
     def _bare(self) -> Template:
         """With free slots that take anything, to find out what they hold."""
@@ -93,6 +107,23 @@ class Wording:
             return False
         self.shown, self.goals, self.told = merged, trial.goals, trial.told
         return True
+
+
+@dataclass
+class _Readings:
+    """What stands at the slots of some goals, by a template whose free slots take anything."""
+
+    shown: Masked
+    """What the template was made of."""
+    bare: Template
+    _found: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+
+    def of(self, goal: str) -> list[dict[str, str]]:
+        """What `Template.match` says of a goal."""
+        found = self._found.get(goal)
+        if found is None:
+            found = self._found[goal] = self.bare.match(goal)
+        return found
 
 
 def _words(masked: Masked) -> int:

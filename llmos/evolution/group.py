@@ -191,8 +191,7 @@ class Group:
 
     def copy(self) -> Group:
         """As it is now: what is taken in later is not in the copy."""
-        wording = Wording(self.wording.shown, list(self.wording.goals), set(self.wording.told))
-        return Group(wording, list(self.traces), self.sealed, self.why)
+        return Group(self.wording.copy(), list(self.traces), self.sealed, self.why)
 
     def join(self, other: Group) -> bool:
         """Take in another group whose wording is the same, seen with what is known now."""
