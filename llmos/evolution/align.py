@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 
 from llmos.evolution.masking import Masked, Span, entities, mask
@@ -57,16 +57,13 @@ class Wording:
         readings = self._read()
         bare = readings.bare
         # Of two slots side by side the first holds a word, if nothing more is known of them.
-        bound = [
-            found[0]
-            if len(found) == 1
-            else max(found, key=lambda b: len(self.told.intersection(b.values())))
-            for g in self.goals
-            if (found := readings.of(g))
+        doubtful = [
+            max(found, key=lambda b: len(self.told.intersection(b.values())))
+            for found in readings.doubtful
         ]
         slots = tuple(
-            SlotSpec(s.name, span.kind, frozenset(b[s.name] for b in bound))
-            for s, span in zip(bare.slots, self.shown.spans, strict=True)
+            SlotSpec(s.name, span.kind, held.union(b[s.name] for b in doubtful))
+            for s, span, held in zip(bare.slots, self.shown.spans, readings.held, strict=True)
         )
         template = Template(bare.literals, slots)
         if len(set(self.goals)) == 1 and len(template.match(self.goals[0])) != 1:
@@ -77,6 +74,7 @@ class Wording:
         """How its goals can be read; kept, for a wording of many runs takes in one at a time."""
         if self._readings is None or self._readings.shown is not self.shown:
             self._readings = _Readings(self.shown, self._bare())
+        self._readings = self._readings.upto(self.goals)
         return self._readings
 
     def _bare(self) -> Template:
@@ -109,21 +107,35 @@ class Wording:
         return True
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Readings:
     """What stands at the slots of some goals, by a template whose free slots take anything."""
 
     shown: Masked
     """What the template was made of."""
     bare: Template
-    _found: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    goals: tuple[str, ...] = ()
+    held: tuple[frozenset[str], ...] = ()
+    """At each slot, what stands there in the goals that can be read in one way only."""
+    doubtful: tuple[list[dict[str, str]], ...] = ()
+    """The readings of each of the others."""
 
-    def of(self, goal: str) -> list[dict[str, str]]:
-        """What `Template.match` says of a goal."""
-        found = self._found.get(goal)
-        if found is None:
-            found = self._found[goal] = self.bare.match(goal)
-        return found
+    def upto(self, goals: Sequence[str]) -> _Readings:
+        """The same for some goals, of which the first are mostly those that are here."""
+        known = len(self.goals)
+        if tuple(goals[:known]) != self.goals:
+            return _Readings(self.shown, self.bare).upto(goals)
+        read = [found for g in goals[known:] if (found := self.bare.match(g))]
+        sure = [found[0] for found in read if len(found) == 1]
+        before = self.held or [frozenset[str]()] * len(self.bare.slots)
+        held = (
+            seen.union(b[slot.name] for b in sure)
+            for slot, seen in zip(self.bare.slots, before, strict=True)
+        )
+        doubtful = (found for found in read if len(found) > 1)
+        return replace(
+            self, goals=tuple(goals), held=tuple(held), doubtful=(*self.doubtful, *doubtful)
+        )
 
 
 def _words(masked: Masked) -> int:

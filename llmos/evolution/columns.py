@@ -177,6 +177,16 @@ class Column:
 
     cells: dict[int, Block] = field(default_factory=dict)
     """By the number of the trace."""
+    _shapes: set[tuple[bool, frozenset[str]]] = field(default_factory=set)
+    _called: set[str] = field(default_factory=set)
+    """Shapes and tools of the cells that were put in."""
+
+    def put(self, number: int, block: Block) -> Column:
+        """Have the column hold a block of one more trace."""
+        self.cells[number] = block
+        self._shapes.add(block.shape)
+        self._called.add(block.first.tool)
+        return self
 
     @property
     def writes(self) -> bool:
@@ -189,11 +199,10 @@ class Column:
         return {cell.first.tool for cell in self.cells.values()}
 
     def likeness(self, block: Block) -> int:
-        """How well a block fits: 0 is not at all."""
-        shapes = {cell.shape for cell in self.cells.values()}
-        if block.shape not in shapes:
+        """How well a block fits with those that were put in: 0 is not at all."""
+        if block.shape not in self._shapes:
             return 0
-        return 3 if block.first.tool in self.tools else (2 if block.shape[1] else 0)
+        return 3 if block.first.tool in self._called else (2 if block.shape[1] else 0)
 
 
 def align_columns(traces: Sequence[Sequence[Block]]) -> list[Column]:
@@ -221,11 +230,10 @@ def _insert(columns: list[Column], number: int, trace: Sequence[Block]) -> list[
     while i < n or j < m:
         like = columns[i].likeness(trace[j]) if i < n and j < m else 0
         if like and best[i][j] == like * 10 + best[i + 1][j + 1]:
-            columns[i].cells[number] = trace[j]
-            merged.append(columns[i])
+            merged.append(columns[i].put(number, trace[j]))
             i, j = i + 1, j + 1
         elif j < m and (i == n or best[i][j] == best[i][j + 1]):
-            merged.append(Column({number: trace[j]}))
+            merged.append(Column().put(number, trace[j]))
             j += 1
         else:
             merged.append(columns[i])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from llmos.values import Step
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Example:
     """One trace of a family: what its goal says at the slots, and what was done."""
 
@@ -30,20 +32,22 @@ class Example:
     said: str = ""
     """Its wording, small: slots as ``{name}``, but words of direction as they are."""
 
-    def fingerprint(self) -> str:
+    @cached_property
+    def fingerprint(self) -> bytes:
         """What a repeat has in common with it: the goal, the moment, what was done and seen."""
         steps = [(s.tool, s.arguments, s.observation) for s in self.steps]
         # What a model says when all is done is worded otherwise every time.
         answer = "" if any(s.effect.writes for s in self.steps) else self.output
         told = [self.wording, dict(self.slots), self.now.isoformat(), steps, answer]
-        return json.dumps(told, sort_keys=True, ensure_ascii=False, default=str)
+        text = json.dumps(told, sort_keys=True, default=str)
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def distinct(examples: Iterable[Example]) -> list[Example]:
     """The traces without repeats of one that came before: they are no evidence of their own."""
-    found: dict[str, Example] = {}
+    found: dict[bytes, Example] = {}
     for example in examples:
-        found.setdefault(example.fingerprint(), example)
+        found.setdefault(example.fingerprint, example)
     return list(found.values())
 
 

@@ -47,8 +47,6 @@ class Family:
     examples: list[Example] = field(default_factory=list)
     of: list[int] = field(default_factory=list)
     """For each example, the number of its group."""
-    said: dict[str, set[str]] = field(default_factory=dict)
-    """What its own runs said at each slot."""
     holes: tuple[Hole, ...] = ()
     """Values that a model fills in."""
     agreed: int = 0
@@ -66,10 +64,6 @@ class Family:
             self.templates.append(template)
             self.examples += examples
             self.of += [k] * len(examples)
-        self.said = {}
-        for example in self.examples:
-            for name, value in example.slots.items():
-                self.said.setdefault(name, set()).add(value)
         # A word that one wording knows is known to all, and one that a table tells the meaning of.
         known = self.slots
         words = {n: s.seen | self._told(n) for n, s in known.items()}
@@ -97,7 +91,7 @@ class Family:
 
     def own(self, slot: str, table: Mapping[str, Json]) -> dict[str, Json]:
         """What the family's own runs show of a table that it uses at a slot."""
-        said = self.said.get(slot, set())
+        said = {example.slots.get(slot) for example in self.examples}
         return {word: meant for word, meant in table.items() if word in said}
 
     @property
@@ -213,7 +207,7 @@ class Family:
         self.refresh()
         last = max(i for i, k in enumerate(self.of) if k == number)
         example = self.examples[last]
-        if all(e.fingerprint() != example.fingerprint() for e in self.examples if e is not example):
+        if all(e.fingerprint != example.fingerprint for e in self.examples if e is not example):
             self._count(example, template, proof)
         try:
             program = narrow(self.program, example, known)

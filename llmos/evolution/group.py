@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import is_
 
 from llmos.evolution.align import Masked, Span, Wording, mask
 from llmos.evolution.example import Example
 from llmos.evolution.holes import Hole, filled
+from llmos.evolution.kept import Kept
 from llmos.evolution.roles import roles
 from llmos.evolution.slots import FREE
 from llmos.evolution.templates import Template, plain
@@ -79,6 +80,8 @@ class Group:
     _template: Template | None = None
     _roles: tuple[Template, dict[str, str]] | None = None
     _made: _Made | None = None
+    _bound: Kept[dict[str, str]] = field(default_factory=Kept, compare=False)
+    _examples: Kept[Example] = field(default_factory=Kept, compare=False)
 
     @classmethod
     def of(cls, trace: Trace, phrases: Mapping[str, str] = _NOTHING) -> Group:
@@ -191,7 +194,7 @@ class Group:
 
     def copy(self) -> Group:
         """As it is now: what is taken in later is not in the copy."""
-        return Group(self.wording.copy(), list(self.traces), self.sealed, self.why)
+        return replace(self, wording=self.wording.copy(), traces=list(self.traces))
 
     def join(self, other: Group) -> bool:
         """Take in another group whose wording is the same, seen with what is known now."""
@@ -264,7 +267,10 @@ class Group:
     def bound(self) -> list[dict[str, str]]:
         """The bindings of all goals, in the order of the traces."""
         template = self.template
-        return [template.match(plain(t.goal))[0] for t in self.traces]
+        self._bound = self._bound.upto(
+            template.reading, self.traces, lambda k: template.match(plain(self.traces[k].goal))[0]
+        )
+        return list(self._bound.of)
 
     @property
     def roles(self) -> dict[str, str]:
@@ -288,18 +294,23 @@ class Group:
         conditional = self.conditional
         one, several = bool(_ONE.search(text)), bool(_ALL.search(text))
         many = several if one != several else None
-        examples = [
-            Example(
-                {names[k]: v for k, v in bound.items()},
+        kinds = {s.name: s.kind for s in template.slots}
+        bound = self.bound()
+
+        def example(k: int) -> Example:
+            trace = self.traces[k]
+            return Example(
+                {names[slot]: v for slot, v in bound[k].items()},
                 trace.now.replace(tzinfo=None),
                 filled(trace.steps, holes),
                 trace.output,
                 conditional,
-                {s.name: s.kind for s in template.slots},
+                kinds,
                 number,
                 many,
-                text.lower(),
+                text,
             )
-            for bound, trace in zip(self.bound(), self.traces, strict=True)
-        ]
-        return template, examples
+
+        told = dict(names), number, tuple(holes), kinds, conditional, many, text
+        self._examples = self._examples.upto((told, self.template.reading), self.traces, example)
+        return template, list(self._examples.of)

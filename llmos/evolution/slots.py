@@ -22,6 +22,9 @@ OPERATORS = frozenset(_OPERATORS.split()) | ORDINALS | frozenset(DIRECTIONS)
 _SORTS = (frozenset('\n"'), frozenset(",;:?!()"))
 """Characters that a free text may hold if it held one of the same sort."""
 
+_FOREIGN = frozenset[str]().union(*_SORTS)
+"""What a free text may not hold of which nothing was seen."""
+
 QUOTES = frozenset("'\"")
 """Marks that begin and end a quote."""
 
@@ -52,6 +55,12 @@ class SlotSpec:
         if self.kind == "text":
             return text in self.seen or _habits(self.seen).allow(text)
         return is_kind(self.kind, text)
+
+    @property
+    def reading(self) -> tuple[object, ...]:
+        """What it depends on how a goal is read: slots of equal readings accept the same."""
+        held = self.seen if self.kind == "word" or self.kind == "polar" else None
+        return self.name, self.kind, held, _habits(self.seen) if self.kind == "text" else None
 
     def ends(self, goal: str, at: int, literal: str) -> Iterator[int]:
         """Where it may end if it begins at ``at`` and ``literal`` follows, the nearest first."""
@@ -108,14 +117,23 @@ class _Habits:
 
 @lru_cache(maxsize=4096)
 def _habits(seen: frozenset[str]) -> _Habits:
-    longest = max((len(s.split()) for s in seen), default=1)
-    held = {c for s in seen for c in s}
+    each = [_habits_of(s) for s in seen]
+    longest = max((h.words for h in each), default=1)
     return _Habits(
         1 if longest == 1 else 2 * longest + 2,
-        max([200, *(4 * len(s) for s in seen)]),
-        frozenset(c for sort in _SORTS if sort.isdisjoint(held) for c in sort),
-        frozenset(w for s in seen for w in _operators(s)),
-        frozenset(k for s in seen for k in kinds_in(s)),
+        max((h.characters for h in each), default=200),
+        _FOREIGN.intersection(*(h.foreign for h in each)),
+        frozenset[str]().union(*(h.known for h in each)),
+        frozenset[str]().union(*(h.kinds for h in each)),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _habits_of(text: str) -> _Habits:
+    """Of one text alone, but for the words: as many as it has."""
+    foreign = frozenset(c for sort in _SORTS if sort.isdisjoint(text) for c in sort)
+    return _Habits(
+        len(text.split()), max(200, 4 * len(text)), foreign, _operators(text), kinds_in(text)
     )
 
 

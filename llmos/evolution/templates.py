@@ -37,6 +37,11 @@ class Template:
         return "".join(told)
 
     @cached_property
+    def reading(self) -> tuple[object, ...]:
+        """What it depends on how a goal is read: of two that are equal, the bindings are too."""
+        return self.literals, tuple(slot.reading for slot in self.slots)
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """The words that every goal of the template holds, but for its first."""
         return frozenset(w for text in self._whole() for w in re.findall(r"\w+", text))
