@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llmos import LLMOS, ArtifactType, EventType, LLMOSConfig, TokenEconomy
-from llmos.cortex.processors import RecordedProcessor
+from llmos import LLMOS, ArtifactType, EventType, LLMOSConfig, Mode, TokenEconomy, Verdict, tool
+from llmos.cortex import Processor, RecordedProcessor
 from llmos.errors import LowBatteryError
 from llmos.values import Step, Trace
 
@@ -17,11 +18,11 @@ STEP = Step("Write", {"file_path": "calculator.py", "content": "print(1 + 1)\n"}
 
 
 @pytest.fixture
-def model() -> RecordedProcessor:
+def model() -> Processor:
     return RecordedProcessor({GOAL: Trace(GOAL, (STEP,), "Done.")})
 
 
-async def test_the_story_of_the_crons(home: Path, cwd: Path, model: RecordedProcessor) -> None:
+async def test_the_story_of_the_crons(home: Path, cwd: Path, model: Processor) -> None:
     os = LLMOS(home, "alice", "engineering", model, cwd=cwd)
     await os.boot()
     kernel: Any = os.kernel
@@ -45,7 +46,7 @@ async def test_the_story_of_the_crons(home: Path, cwd: Path, model: RecordedProc
     await os.shutdown()
 
 
-async def test_the_rest_of_the_kernel(home: Path, cwd: Path, model: RecordedProcessor) -> None:
+async def test_the_rest_of_the_kernel(home: Path, cwd: Path, model: Processor) -> None:
     async with LLMOS(home, "alice", "engineering", model, cwd=cwd) as os:
         kernel = os.kernel
         await os.execute(GOAL)
@@ -79,3 +80,31 @@ def test_settings_and_economy() -> None:
     LLMOSConfig.development()
     LLMOSConfig.production()
     assert LLMOSConfig(enable_crons=True, user_cron_interval=1800).user_cron_interval == 1800
+
+
+async def test_a_program_that_embeds_it(home: Path, cwd: Path) -> None:
+    @tool(effects="read", name="calendar.search_events")
+    def search_events(query: str = "") -> list[dict[str, str]]:
+        """Find events."""
+        return [{"event_id": "E-1", "title": "standup"}]
+
+    look = Step("calendar.search_events", {"query": "standup"}, [{"event_id": "E-1"}])
+    trace = Trace("Is there a standup?", (look,), "There is one.")
+    os = LLMOS(
+        home=home,
+        user_id="alice",
+        team_id="engineering",
+        processor=RecordedProcessor({trace.goal: trace}),
+        plugins=[search_events],
+        clock=lambda: datetime(2023, 11, 30, tzinfo=UTC),
+        config=LLMOSConfig(),
+        budget_usd=10.0,
+        cwd=cwd,
+    )
+    r = await os.execute(trace.goal, mode="AUTO", check=None, max_cost_usd=5.0, project=None)
+    assert (r.mode, r.success, r.verdict) == (Mode.LEARNER, True, Verdict.COMPLETED)
+    assert (r.output, r.usage.total_tokens, r.cost_usd) == ("There is one.", 0, 0.0)
+    assert r.steps and r.trace_id and r.decision and r.side_exit is None
+    await os.feedback(r.trace_id, success=True, note="")
+    await os.learn([trace])
+    await os.shutdown()
