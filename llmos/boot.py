@@ -26,6 +26,10 @@ from llmos.cognitive_kernel import CognitiveKernel
 from llmos.config import LLMOSConfig, default_home
 from llmos.cortex.foresight import Foresight
 from llmos.cortex.goal_run import GoalRun
+from llmos.cortex.plans import Part, Plan
+from llmos.cortex.plans.orders import Orders
+from llmos.cortex.plans.plan import is_plan
+from llmos.cortex.plans.stored import answer_of, left_of, undo_plan
 from llmos.cortex.processors import make_processor
 from llmos.cortex.request import Request
 from llmos.crons.engine import CronEngine
@@ -39,6 +43,7 @@ from llmos.kernel.admission import Hooks
 from llmos.kernel.checks import Check
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.permissions import Approver, reject_all
+from llmos.kernel.places import Places
 from llmos.kernel.undo import Undone
 from llmos.memory.goals import check_goal
 from llmos.memory.traces import Traces
@@ -191,6 +196,7 @@ class LLMOS:
         turns: Sequence[Turn] = (),
         priority: int = 0,
         on_event: Callable[[Event], None] | None = None,
+        plan: Plan | None = None,
     ) -> RunResult:
         """Do what ``goal`` says: decide, work, check, remember.
 
@@ -204,6 +210,7 @@ class LLMOS:
             turns: Earlier exchanges that the goal refers to and the model is shown.
             priority: Larger goes first when all slots are taken.
             on_event: Told what the model says and does, while it does.
+            plan: The goal taken apart: every part is dispatched like a goal of its own.
 
         Returns:
             How it ended. What the model, a tool or the world did wrong is told in it.
@@ -215,7 +222,12 @@ class LLMOS:
         """
         await self.boot()
         request = self._request(goal, mode, check, max_cost_usd, project, cwd, turns)
-        run = self._run(request)
+        return await self._do(replace(request, plan=plan), priority, on_event)
+
+    async def _do(
+        self, request: Request, priority: int, on_event: Callable[[Event], None] | None = None
+    ) -> RunResult:
+        run = self._run(request, self._orders(request, priority))
         async with self._kernel.scheduler.slot(run.id, priority):
             run.decide()
             run.require_means()
@@ -225,6 +237,22 @@ class LLMOS:
             result = await run.check(outcome)
             await run.remember(outcome, result)
             return result
+
+    async def resume(
+        self, run_id: str, *, on_event: Callable[[Event], None] | None = None
+    ) -> RunResult:
+        """Take up a plan that has failed: what was done stays, the other parts are done now.
+
+        Raises:
+            UserError: There is no such run, it had no plan, or nothing of it is left to do.
+            PermissionDenied: It is another user's.
+        """
+        await self.boot()
+        trace = self.traces.get(run_id)
+        self._require_own(trace)
+        plan, done = await asyncio.to_thread(left_of, self._kernel.store, trace)
+        request = self._request(trace.goal, check=trace.check, cwd=trace.cwd)
+        return await self._do(replace(request, plan=plan, done=done), 0, on_event)
 
     def explain(
         self,
@@ -236,6 +264,28 @@ class LLMOS:
     ) -> tuple[Decision, Trace | None]:
         """What `execute` would do, and the trace it would use, without doing anything."""
         return self._run(self._request(goal, mode, cwd=cwd, turns=turns)).decide()
+
+    def explain_parts(
+        self, goal: str, plan: Plan | None = None, *, cwd: Path | str | None = None
+    ) -> list[tuple[Part, Decision | None]]:
+        """The parts that `execute` would have done, and how each would go; none if it has no plan.
+
+        Args:
+            goal: The user's sentence.
+            plan: The goal taken apart; by default what is known of it.
+            cwd: Working directory; the one of this object when left out.
+
+        Returns:
+            Each part with its decision; None for a part that waits for what another one answers.
+        """
+        request = replace(self._request(goal, cwd=cwd), plan=plan)
+        run = self._run(request)
+        run.decide()
+        known = run.plan()
+        return [
+            (part, None if part.asks else self._run(request.part(part, part.goal, 0.0)).decide()[0])
+            for part in (known.parts if known is not None else ())
+        ]
 
     async def foresee(self, goal: str, *, cwd: Path | str | None = None) -> Foresight:
         """What a learned tool would write for ``goal``. It only reads; nothing is written.
@@ -290,6 +340,8 @@ class LLMOS:
         await self.boot()
         trace = self.traces.get(run_id)
         self._require_own(trace)
+        if is_plan(trace.steps):
+            return await undo_plan(self._kernel.undo, self.traces, trace, self.user_id)
         return await self._kernel.undo.undo(trace.id, actor=self.user_id)
 
     # --- small things ------------------------------------------------------------------------
@@ -336,7 +388,26 @@ class LLMOS:
             store.write(write)
         return store.read(lambda c: near_volumes(c, store, self.user_id))
 
-    def _run(self, request: Request) -> GoalRun:
+    def _orders(self, request: Request, priority: int) -> Orders:
+        """How the parts of a goal are done, should it be taken apart."""
+        assert self._shelf is not None
+        scheduler = self._kernel.scheduler
+
+        async def dispatch(part: Part, goal: str, max_cost_usd: float) -> RunResult:
+            mine = request.part(part, goal, max_cost_usd, orders.run_id)
+            return await self._do(mine, priority)
+
+        orders = Orders(
+            dispatch,
+            self._shelf.tools,
+            lambda result: answer_of(self.traces, result, Places.of(request.cwd)),
+            lambda run_id: scheduler.lent(run_id, priority),
+            done=request.done,
+            parallel=self._kernel.config.parallel_runs,
+        )
+        return orders
+
+    def _run(self, request: Request, orders: Orders | None = None) -> GoalRun:
         assert self._shelf is not None
         return GoalRun(
             self._kernel,
@@ -347,6 +418,7 @@ class LLMOS:
             self._shelf,
             self._need_programs,
             self._rng,
+            orders=orders,
         )
 
     def _need_programs(self) -> ProgramRunner:

@@ -102,6 +102,8 @@ class Mode(StrEnum):
     """The model works with a trace as a worked example, or goes on after a side exit."""
     LEARNER = "LEARNER"
     """The model works alone."""
+    ORCHESTRATOR = "ORCHESTRATOR"
+    """The goal is taken apart, and every part is dispatched again."""
 
 
 class AuditOutcome(StrEnum):
@@ -255,6 +257,8 @@ class Trace:
     source: str = "run"
     """Where the trace came from: ``run``, ``replay:<trace id>``, ``learn``, ``import:<file>``."""
     error: str = ""
+    part_of: str = ""
+    """Id of the run of the plan that it is a part of."""
     prefix: int = 0
     """Steps that a replay or a learned tool had made before the model took over."""
     quarantined: bool = False
@@ -449,7 +453,27 @@ class Done:
     """One line for a person when ``stop`` is not ``end``."""
 
 
-Event = Text | ToolCall | ToolResult | Spent | Done
+@dataclass(frozen=True, slots=True)
+class PartBegan:
+    """A part of a plan begins."""
+
+    id: str
+    goal: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartEnded:
+    """A part of a plan has ended."""
+
+    id: str
+    goal: str
+    result: RunResult | None
+    """None where its run could not even begin."""
+    error: str = ""
+    """One line for a person where it has not gone well."""
+
+
+Event = Text | ToolCall | ToolResult | Spent | Done | PartBegan | PartEnded
 
 
 class Syscalls(Protocol):

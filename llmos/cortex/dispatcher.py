@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from llmos.cortex.plans.foreseen import is_planner
+from llmos.cortex.plans.plan import is_plan
 from llmos.evolution.tool import Reading
 from llmos.memory.traces import Candidate
 from llmos.replay.eligible import EXAMPLE, Situation, refusals
@@ -51,6 +53,10 @@ class Dispatcher:
         refused += tuple(f"tool {name}: {why}" for name, why in damaged.items())
         if situation.context_digest:
             tools = []
+        planner = next((r for r, why in tools if why is None and is_planner(r.tool)), None)
+        tools = [(r, why) for r, why in tools if not is_planner(r.tool)]
+        plan = next((c for c, why in looked_at if not why and is_plan(c.trace.steps)), None)
+        looked_at = [(c, why) for c, why in looked_at if not is_plan(c.trace.steps)]
         servable = next((r for r, why in tools if why is None and not r.tool.holes), None)
         asking = next((r for r, why in tools if why is None and r.tool.holes), None)
         followable = next((c for c, reasons in looked_at if not reasons), None)
@@ -59,6 +65,13 @@ class Dispatcher:
             return _serve(servable, refused, None if forced else followable)
         if followable is not None and forced in (None, Mode.FOLLOWER):
             return _follow(followable, refused)
+        if planner is not None and forced in (None, Mode.ORCHESTRATOR):
+            return _part(planner, refused)
+        if plan is not None and forced in (None, Mode.ORCHESTRATOR):
+            return _repeat(plan, refused)
+        if forced is Mode.ORCHESTRATOR:
+            reason = f"the model takes it apart, and every part is dispatched; {_paid(budget_usd)}"
+            return Decision(forced, 1.0, None, {}, reason, refused)
         if asking is not None and forced in (None, Mode.MIXED):
             return _ask(asking, refused)
         if asking is not None:
@@ -88,6 +101,22 @@ def _ask(reading: Reading, refused: tuple[str, ...]) -> Decision:
     decision = _serve(reading, refused, None)
     asked = f"a model is asked for {', '.join(reading.tool.holes)} and nothing else"
     return replace(decision, mode=Mode.MIXED, reason=f"{decision.reason}; {asked}")
+
+
+def _part(reading: Reading, refused: tuple[str, ...]) -> Decision:
+    decision = _serve(reading, refused, None)
+    return replace(
+        decision, mode=Mode.ORCHESTRATOR, reason=f"{decision.reason}; every part is dispatched"
+    )
+
+
+def _repeat(candidate: Candidate, refused: tuple[str, ...]) -> Decision:
+    trace = candidate.trace
+    reason = (
+        f"the same goal was taken apart on {trace.now:%Y-%m-%d %H:%M}, and that was "
+        f"{trace.verdict.value}; its {len(trace.steps)} parts are dispatched again"
+    )
+    return Decision(Mode.ORCHESTRATOR, 1.0, trace.id, {}, reason, refused)
 
 
 def _serve(reading: Reading, refused: tuple[str, ...], followable: Candidate | None) -> Decision:

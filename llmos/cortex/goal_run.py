@@ -15,7 +15,11 @@ from llmos.config import LLMOSConfig
 from llmos.cortex.audit import Expected, affordable, expect, instead, judged, rate_of, without
 from llmos.cortex.dispatcher import Dispatcher
 from llmos.cortex.foresight import LOOKED_AHEAD, Foresight, foresee, outcome_of
-from llmos.cortex.modes import Outcome, Task, crystallize, follow, learn, mix
+from llmos.cortex.modes import Outcome, Task, crystallize, follow, learn, mix, orchestrate
+from llmos.cortex.modes.orchestrator import total
+from llmos.cortex.plans.foreseen import foreseen, is_planner
+from llmos.cortex.plans.orders import Orders
+from llmos.cortex.plans.plan import GOAL, GOAL_DIGEST, PLAN, Plan
 from llmos.cortex.request import Request
 from llmos.errors import LLMOSError, LowBatteryError, UserError
 from llmos.evolution.audits import record_audit
@@ -26,6 +30,7 @@ from llmos.kernel.envelope import Envelope, is_free
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.places import Places
 from llmos.kernel.runs import Ending
+from llmos.memory.fold import goal_key
 from llmos.memory.goals import context_digest
 from llmos.memory.paths import absolute, moved
 from llmos.memory.traces import REPLAY, Candidate, Scope, Traces
@@ -54,7 +59,11 @@ _MODES = {
     Mode.FOLLOWER: follow,
     Mode.MIXED: mix,
     Mode.LEARNER: learn,
+    Mode.ORCHESTRATOR: orchestrate,
 }
+
+_DEEPEST = 3
+"""Plans within plans."""
 
 
 class GoalRun:
@@ -70,6 +79,7 @@ class GoalRun:
         programs: Makes or returns the sandbox for learned code.
         rng: Draws the free runs that a model makes instead.
         looking: It only looks ahead: nobody is asked about its writes.
+        orders: How parts are done, should the goal be taken apart.
     """
 
     def __init__(
@@ -84,8 +94,12 @@ class GoalRun:
         rng: Random,
         *,
         looking: bool = False,
+        orders: Orders | None = None,
     ) -> None:
         self.id = new_id()
+        self._orders = orders
+        if orders is not None:
+            orders.run_id = self.id
         self._kernel = kernel
         self._traces = traces
         self._processor = processor
@@ -130,12 +144,12 @@ class GoalRun:
         candidates = self._traces.candidates(request.goal, Scope(request.user_id))
         situation = Situation(
             self._now,
-            self._kernel.tool_digests(),
+            {**self._kernel.tool_digests(), GOAL: GOAL_DIGEST},
             context_digest(request.turns),
             str(request.cwd),
             self._kernel.config.answer_cache,
         )
-        readings = self._shelf.readings(self._places.relative(request.goal))
+        readings = self._foreseeable(self._shelf.readings(self._places.relative(request.goal)))
         self._left_usd = self._kernel.economy.status("system").left_usd
         self._decision = Dispatcher().decide(
             request.goal,
@@ -145,13 +159,26 @@ class GoalRun:
             error_budget=self._config.error_budget,
             damaged=self._shelf.damaged,
             budget_usd=self._left_usd,
-            forced=request.mode,
+            forced=Mode.ORCHESTRATOR if request.plan is not None else request.mode,
         )
+        if request.plan is not None:
+            reason = f"its {len(request.plan.parts)} parts are given; every one is dispatched"
+            self._decision = Decision(Mode.ORCHESTRATOR, 1.0, None, {}, reason)
         self._decision = _explained(self._decision, self._policy)
         self._source = self._named(candidates)
         self._readings = self._chosen(readings, situation)
         self._decision = replace(self._decision, audit_rate=self._audit_rate(self._config))
+        if self._orders is not None:
+            self._orders.plan = self.plan()
         return self._decision, self._source
+
+    def plan(self) -> Plan | None:
+        """The parts of the goal, where the decision is to take it apart and they are known."""
+        if self._request.plan is not None or self._decision.mode is not Mode.ORCHESTRATOR:
+            return self._request.plan
+        if self._readings:
+            return foreseen(self._request.goal, self._readings, self._now)
+        return Plan.from_steps(self._source.steps) if self._source is not None else None
 
     def require_means(self) -> None:
         """Check that the decision can be carried out, before anything begins.
@@ -161,6 +188,10 @@ class GoalRun:
             LowBatteryError: A model is needed and the budget is used up.
             UserError: FOLLOWER was insisted on and there is nothing to follow.
         """
+        if self._decision.mode is Mode.ORCHESTRATOR:
+            self._require_depth()
+            if self._decision.source is not None or self._request.plan is not None:
+                return
         if self._decision.mode in (Mode.FOLLOWER, Mode.CRYSTALLIZED):
             if self._decision.source is None:
                 what = "trace" if self._decision.mode is Mode.FOLLOWER else "learned tool"
@@ -236,8 +267,10 @@ class GoalRun:
         """Carry out the decision. What goes wrong is told in the outcome."""
         async with self._ending():
             try:
-                # A tool that leaves a value open is mixed, and a tool all the same.
-                mode = crystallize if self._readings else _MODES[self._decision.mode]
+                mode = _MODES[self._decision.mode]
+                if self._readings and mode is not orchestrate:
+                    # A tool that leaves a value open is mixed, and a tool all the same.
+                    mode = crystallize
                 task = self._task(emit)
                 if self._expected is not None and not self._expected.unknown:
                     return await instead(task, mode)
@@ -253,6 +286,8 @@ class GoalRun:
         """Test the outcome; a replay has to pass what its original passed."""
         async with self._ending():
             result = await self._checked(outcome)
+            if self._orders is not None and self._orders.results:
+                result = total(result, self._orders.results)
             if self._expected is None:
                 return result
             refused, registry = self._calls.refused, self._kernel.registry
@@ -269,6 +304,23 @@ class GoalRun:
             raise
 
     # --- small things --------------------------------------------------------------------------
+
+    def _foreseeable(self, readings: Sequence[Reading]) -> list[Reading]:
+        """The readings, without tools that take goals apart and do not know this one's parts."""
+        planners = [r for r in readings if is_planner(r.tool)]
+        try:
+            if planners:
+                foreseen(self._request.goal, planners, self._now)
+        except UserError:
+            return [r for r in readings if not is_planner(r.tool)]
+        return list(readings)
+
+    def _require_depth(self) -> None:
+        within = self._request.within
+        if goal_key(self._request.goal) in within or len(within) >= _DEEPEST:
+            raise UserError(
+                "the plan for this has itself as a part", "say its parts: llmos run --plan FILE"
+            )
 
     @asynccontextmanager
     async def _ending(self) -> AsyncIterator[None]:
@@ -317,6 +369,10 @@ class GoalRun:
                 await asyncio.to_thread(judge_tool, store, self._traces.get(self.id), user)
         if self._decision.mode is Mode.CRYSTALLIZED:
             source = self._decision.otherwise if outcome.source.startswith(REPLAY) else None
+        elif self._decision.mode is Mode.ORCHESTRATOR:
+            if outcome.source.startswith(REPLAY) and source is not None:
+                await self._traces.replayed(source, clean=result.success)
+            return
         elif self._decision.mode is not Mode.FOLLOWER:
             return
         if source is None:
@@ -417,6 +473,7 @@ class GoalRun:
             readings=self._readings,
             error_budget=self._config.error_budget,
             programs=self._programs,
+            orders=self._orders,
             emit=emit or (lambda event: None),
         )
 
@@ -440,6 +497,11 @@ class GoalRun:
         )
 
     async def _end(self, outcome: Outcome) -> None:
+        plan = self._orders.plan if self._orders is not None else None
+        if plan is not None and outcome.mode is Mode.ORCHESTRATOR:
+            # Parts that were not begun leave no step: by this they can be done later.
+            bindings = {**self._decision.bindings, PLAN: plan.as_json()}
+            self._decision = replace(self._decision, bindings=bindings)
         ending = Ending(
             mode=outcome.mode,
             verdict=outcome.verdict,
@@ -451,7 +513,7 @@ class GoalRun:
             source=outcome.source,
             model=outcome.model,
             error=outcome.error,
-            tools=self._calls.used,
+            tools=self._calls.used if plan is None else {GOAL: GOAL_DIGEST},
             side_exit=outcome.side_exit,
             already_done=outcome.already_done,
             novel=self._novel,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from llmos.cortex.plans.orders import DonePart
+from llmos.cortex.plans.plan import Part, Plan
 from llmos.kernel.checks import Check
 from llmos.kernel.runs import Beginning
 from llmos.memory.fold import fold, goal_key
-from llmos.memory.goals import context_digest
+from llmos.memory.goals import check_goal, context_digest
 from llmos.values import Mode, Turn
 
 
@@ -27,12 +30,42 @@ class Request:
     max_cost_usd: float = 5.0
     project: str | None = None
     turns: tuple[Turn, ...] = ()
+    plan: Plan | None = None
+    """The goal taken apart already."""
+    done: Mapping[str, DonePart] = field(default_factory=dict)
+    """Parts of the plan that need not be done again."""
+    part_of: str = ""
+    """Id of the run of the plan that it is a part of."""
+    within: tuple[str, ...] = ()
+    """Goal keys of the plans that it is a part of, the outermost first."""
 
     @property
     def scopes(self) -> list[str]:
         """Who pays, from the widest to the narrowest."""
         team = [f"team:{self.team_id}"] if self.team_id else []
         return ["system", *team, f"user:{self.user_id}"]
+
+    def part(self, part: Part, goal: str, max_cost_usd: float, run_id: str = "") -> Request:
+        """The request for a part of it, which is like any other goal.
+
+        Args:
+            part: The part.
+            goal: Its goal, with the answers of other parts in it.
+            max_cost_usd: What it may cost.
+            run_id: The plan's run.
+        """
+        return replace(
+            self,
+            goal=check_goal(goal),
+            mode=None,
+            check=part.check,
+            max_cost_usd=max_cost_usd,
+            turns=(),
+            plan=None,
+            done={},
+            part_of=run_id,
+            within=(*self.within, goal_key(self.goal)),
+        )
 
     def beginning(self, run_id: str, now: datetime) -> Beginning:
         """The run for it, as it is stored when it begins.
@@ -53,4 +86,5 @@ class Request:
             now=now,
             cwd=str(self.cwd),
             check=self.check if isinstance(self.check, str) else None,
+            part_of=self.part_of,
         )

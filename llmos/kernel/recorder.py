@@ -93,6 +93,11 @@ class Recorder:
         else:
             self._queue(write)
 
+    def note(self, idx: int, step: Step) -> None:
+        """Write down what was not done by a call of this run."""
+        row = self._row(idx, step)
+        self._queue(lambda tx: _insert(tx, row))
+
     def amend(self, idx: int, step: Step) -> None:
         """Store a step's footprint again, now complete."""
         footprint = json_text(self._places.relative(asdict(step.footprint)))
@@ -147,6 +152,10 @@ class Recorder:
             "footprint": json_text(relative(asdict(step.footprint))),
             "duration_s": repr(round(step.duration_s, 6)),
         }
+
+
+def _insert(tx: Transaction, row: Mapping[str, object]) -> None:
+    tx.conn.execute(insert(steps).values(**row))
 
 
 def footprint_from(stored: Mapping[str, Json]) -> Footprint:

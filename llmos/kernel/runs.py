@@ -33,6 +33,7 @@ class Beginning:
     now: datetime
     cwd: str
     check: str | None
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class Runs:
             "now": run.now.isoformat(),
             "cwd": run.cwd,
             "check": run.check,
+            "part_of": run.part_of or None,
         }
 
         def write(tx: Transaction) -> None:

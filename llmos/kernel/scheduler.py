@@ -27,6 +27,8 @@ class Scheduler:
         self._waiting: list[_Waiting] = []
         self._order = itertools.count()
         self._running: dict[str, asyncio.Task[object]] = {}
+        self._lent: set[str] = set()
+        """Runs that have given their slot away."""
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -49,9 +51,26 @@ class Scheduler:
             try:
                 yield
             finally:
-                self._release()
+                if run_id not in self._lent:
+                    self._release()
         finally:
+            self._lent.discard(run_id)
             self._running.pop(run_id, None)
+
+    @asynccontextmanager
+    async def lent(self, run_id: str, priority: int = 0) -> AsyncIterator[None]:
+        """Give a run's slot to others meanwhile, and wait for one again after.
+
+        Args:
+            run_id: The run that holds it.
+            priority: With which it waits.
+        """
+        self._release()
+        self._lent.add(run_id)
+        # Whatever ends it early ends the run: then `slot` has none to give back.
+        yield
+        await self._acquire(priority)
+        self._lent.discard(run_id)
 
     def cancel(self, run_id: str) -> None:
         """Cancel a waiting or running run.

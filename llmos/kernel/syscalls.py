@@ -98,6 +98,7 @@ class RunCalls:
         )
         self._committed: dict[str, int] = {}
         self._manifests: list[Mapping[str, Manifest]] = []
+        self._noted: dict[int, Step] = {}
         self.lease = Lease(machine.store.home, run.cwd)
         self.steps: list[Step] = []
         """What was done, in order, with absolute paths."""
@@ -199,6 +200,17 @@ class RunCalls:
                 self._recorder.amend(i, self.steps[i])
         await self._recorder.flush()
         return tuple(self.steps)
+
+    async def note(self, idx: int, step: Step) -> None:
+        """Record what was done in a run of its own: a part of a plan.
+
+        Args:
+            idx: Its number, whatever ends first.
+            step: The part.
+        """
+        self._recorder.note(idx, step)
+        self._noted[idx] = step
+        self.steps = [self._noted[k] for k in sorted(self._noted)]
 
     def _check_spent(self) -> None:
         if self._run.spent_usd > self._run.max_cost_usd:

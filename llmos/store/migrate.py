@@ -10,7 +10,14 @@ from llmos.errors import ConfigError
 from llmos.store.dialect import Dialect
 from llmos.store.lock import FileLock
 
-REVISIONS = ("0001_first", "0002_volumes", "0003_audits", "0004_nights", "0005_sentience")
+REVISIONS = (
+    "0001_first",
+    "0002_volumes",
+    "0003_audits",
+    "0004_nights",
+    "0005_sentience",
+    "0006_plans",
+)
 """Names of all migrations, oldest first; append only. Kept here so that opening a home that is
 up to date, which is nearly always, needs one SELECT and not Alembic."""
 

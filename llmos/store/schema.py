@@ -95,6 +95,7 @@ traces = Table(
     Column("standing", Integer, nullable=False),  # clean replays less failed ones
     Column("started_at", String(27), nullable=False),
     Column("ended_at", String(27)),
+    Column("part_of", String(26)),  # id of its plan's run
     Index("traces_by_goal", "goal_key", "volume", "owner"),
     Index("traces_by_owner", "volume", "owner", "started_at"),
     Index("traces_by_process", "process_id", "status"),

@@ -5,5 +5,6 @@ from llmos.cortex.modes.crystallized import crystallize
 from llmos.cortex.modes.follower import follow
 from llmos.cortex.modes.learner import learn
 from llmos.cortex.modes.mixed import mix
+from llmos.cortex.modes.orchestrator import orchestrate
 
-__all__ = ["Outcome", "Task", "crystallize", "follow", "learn", "mix"]
+__all__ = ["Outcome", "Task", "crystallize", "follow", "learn", "mix", "orchestrate"]

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from llmos.cortex.plans.orders import Orders
 from llmos.errors import LLMOSError
 from llmos.evolution.tool import Reading
 from llmos.kernel.envelope import Envelope
@@ -61,6 +62,8 @@ class Task:
     """Makes or returns the sandbox for learned code."""
     emit: Callable[[Event], None] = lambda event: None
     """Tells a surface what is going on."""
+    orders: Orders | None = None
+    """How parts are done, where the goal is taken apart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from llmos.surfaces.cli.commands import (
     goals,
     interactive,
     learn,
+    plan,
     report,
     sharing,
     sleep,
@@ -42,6 +43,7 @@ class _InOrder(TyperGroup):
         *(
             "run",
             "explain",
+            "plan",
             "learn",
             "sleep",
             "tools",
@@ -117,6 +119,7 @@ def main(
 
 app.command("run", short_help="Do what GOAL says.")(goals.run)
 app.command("explain")(goals.explain)
+app.command("plan")(plan.plan)
 app.command("learn")(learn.learn)
 app.command("sleep")(sleep.sleep)
 app.add_typer(tools.app, name="tools")

@@ -59,7 +59,7 @@ def find_run(os: LLMOS, name: str) -> Trace:
     text = name.strip().upper()
     mine = Scope(os.user_id)
     if text == "LAST":
-        newest = os.traces.recent(mine, limit=1)
+        newest = os.traces.recent(mine, limit=1, whole=True)
         if not newest:
             raise UserError("there is no run yet", 'begin with: llmos run "…"')
         return os.traces.get(newest[0].id)

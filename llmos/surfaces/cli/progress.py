@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from llmos.replay.preview import brief
 from llmos.surfaces.cli.output import err, one_line, printable
-from llmos.values import CallResult, Event, Json, Text, ToolCall, ToolResult
+from llmos.values import (
+    CallResult,
+    Event,
+    Json,
+    PartBegan,
+    PartEnded,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,6 +62,10 @@ class Progress:
                 arguments = call.arguments if call else {}
                 self._line(event.tool, arguments, event.observation, event.is_error)
                 self.spin("working")
+            case PartBegan():
+                self.spin(f"{event.id}: {event.goal}")
+            case PartEnded():
+                self._part(event)
 
     def after(self, call: HookCall) -> None:
         """Told by the kernel after every call (`Hooks.post_tool_use`)."""
@@ -96,6 +109,19 @@ class Progress:
         self._said.clear()
         if said and not self._silent:
             self._console.print(printable(said), style="dim")
+
+    def _part(self, event: PartEnded) -> None:
+        if self._silent:
+            return
+        from rich.text import Text as Words
+
+        result = event.result
+        mark = ("✗ ", "red") if event.error else ("✓ ", "green")
+        line = Words.assemble(mark, (event.id, "bold"), f" {one_line(event.goal, 80)}", end="")
+        how = f"{result.mode.value}, {result.usage.total_tokens:,} tokens" if result else ""
+        told = "; ".join(filter(None, (how, one_line(event.error, 100))))
+        line.append(f"  {told}", "red" if event.error else "dim")
+        self._console.print(line, no_wrap=True, overflow="ellipsis")
 
     def _line(
         self, tool: str, arguments: Mapping[str, Json], observation: Json, is_error: bool

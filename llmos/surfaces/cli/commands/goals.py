@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 Mode = Annotated[
     str,
-    typer.Option(metavar="MODE", help="AUTO, CRYSTALLIZED, FOLLOWER, MIXED or LEARNER."),
+    typer.Option(
+        metavar="MODE", help="AUTO, CRYSTALLIZED, FOLLOWER, MIXED, LEARNER or ORCHESTRATOR."
+    ),
 ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llmos.evolution.audits import AuditStats
 from llmos.replay.preview import PlannedWrite, Preview
 from llmos.replay.world import World
-from llmos.surfaces.cli.output import out, printable, short, to_json
+from llmos.surfaces.cli.output import one_line, out, printable, short, to_json
 from llmos.surfaces.cli.views.served import (
     Served,
     is_of_tool,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from llmos.boot import LLMOS
     from llmos.cortex.foresight import Foresight
+    from llmos.cortex.plans import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Explained:
     """What that tool would write, where it was let read."""
     audits: AuditStats | None = None
     """What audits say of that tool, or of all free runs where a trace would be followed."""
+    parts: Sequence[tuple[Part, Decision | None]] = ()
+    """What the goal would be taken apart into, where that is known, and how each would go."""
 
     def as_dict(self) -> dict[str, Json]:
         """The explanation as JSON."""
@@ -59,6 +62,7 @@ class Explained:
             "tool": self.tool.as_dict() if self.tool else None,
             "foresight": told,
             "audits": self.audits.as_dict() if self.audits else None,
+            "parts": [part.as_dict() | {"decision": to_json(how)} for part, how in self.parts],
         }
 
 
@@ -77,7 +81,8 @@ def explained(os: LLMOS, goal: str, mode: str, cwd: Path, turns: Sequence[Turn] 
     preview = os.kernel.preview(trace, cwd) if free and trace else None
     tool = served_by(os, goal, decision)
     audits = os.kernel.get_audits(tool.tool.name if tool else None) if free or tool else None
-    return Explained(decision, preview, tool, audits=audits)
+    parts = os.explain_parts(goal, cwd=cwd) if decision.mode is Mode.ORCHESTRATOR else ()
+    return Explained(decision, preview, tool, audits=audits, parts=parts)
 
 
 async def foreseen(os: LLMOS, told: Explained, goal: str, cwd: Path) -> Explained:
@@ -94,6 +99,17 @@ async def foreseen(os: LLMOS, told: Explained, goal: str, cwd: Path) -> Explaine
     if told.tool is None or told.tool.tool.holes:
         return told
     return replace(told, foresight=await os.foresee(goal, cwd=cwd))
+
+
+def show_parts(console: Console, parts: Sequence[tuple[Part, Decision | None]]) -> None:
+    """Print the parts of a plan and how each would be done."""
+    console.print("\nparts", style="bold")
+    for part, how in parts:
+        after = f" (after {', '.join(part.after)})" if part.after else ""
+        console.print(f"  {part.id}{after}: {one_line(part.goal, 200)}")
+        told = how.mode.value if how is not None else "known when the others have answered"
+        free = how is not None and how.mode in (Mode.FOLLOWER, Mode.CRYSTALLIZED)
+        console.print(f"    {told}{' · 0 tokens' if free else ''}", style="dim")
 
 
 def forewarnings(decision: Decision, trace: Trace | None) -> list[tuple[str, str]]:
@@ -133,6 +149,8 @@ def show_explained(told: Explained, *, diff: bool) -> None:
         show_served(console, told.tool)
     elif decision.source is not None:
         console.print(f"trace {short(decision.source)}", style="dim")
+    if told.parts:
+        show_parts(console, told.parts)
     if told.audits is not None:
         _show_audits(console, told.audits, decision.audit_rate)
     if decision.refused:

@@ -1,0 +1,106 @@
+"""Has a model take a goal apart. What it answers is checked like anything from a stranger."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from llmos.cortex.plans.plan import MOST_PARTS, Plan
+from llmos.errors import UserError
+from llmos.evolution.asking import Model, NoAnswer, question_of
+from llmos.evolution.hints import Refused, read_answer
+from llmos.evolution.templates import plain
+from llmos.evolution.tool import LearntTool
+from llmos.values import Json
+
+SYSTEM = (
+    "You take goals apart for workers who do not know of each other. There are no tools here: "
+    "answer in JSON."
+)
+"""What the model is told first."""
+
+_FIRST = "Take a goal apart."
+"""First line of the question."""
+
+_RULES = f"""Answer {{"parts": [{{"id": "…", "goal": "…", "after": ["…"]}}, …]}} with at most
+{MOST_PARTS} parts.
+- id: small letters, digits and '-'. goal: one sentence that says all that its worker must know,
+  with every name, path and figure that the whole goal gives for it. after: ids of the parts whose
+  work it needs, left out where there are none; parts that do not need each other go at once.
+- A worker sees the files that earlier parts wrote, and nothing else of them. Where it needs what
+  another part answers, write {{{{id}}}} in its goal.
+- Where one of the known jobs is what has to be done, word the goal exactly like it: then it costs
+  nothing.
+- "agent", one of the agents, only where that one is clearly meant for the part.
+- A goal that is one piece of work is a plan of one part, worded otherwise than the goal."""
+
+_KNOWN = 20
+"""Known jobs that the model is shown."""
+
+_TRIES = 2
+"""A plan that cannot be carried out is told to the model once, with the reason."""
+
+_YOURSELF = "say the parts yourself: llmos run --plan FILE"
+
+
+async def planned(
+    model: Model,
+    goal: str,
+    max_cost_usd: float,
+    tools: Iterable[LearntTool],
+    agents: Mapping[str, str],
+) -> Plan:
+    """The model's plan for a goal.
+
+    Args:
+        model: Who is asked; afterwards it tells what that has cost.
+        goal: The whole goal.
+        max_cost_usd: What asking may cost.
+        tools: Learned tools: how they are asked for is told to the model.
+        agents: Agents that a part may name, with what they are for.
+
+    Raises:
+        UserError: There is no plan in what it says.
+        LowBatteryError: Nothing is left to pay it with.
+    """
+    told: dict[str, Json] = {"goal": goal, "known jobs": known_jobs(goal, tools)}
+    if agents:
+        told["agents"] = dict(agents)
+    why = ""
+    async with model.paid(max_cost_usd):
+        for _ in range(_TRIES):
+            asked = {**told, "what was wrong with your last answer": why} if why else told
+            try:
+                answer = await model.ask(question_of(_FIRST, _RULES, asked))
+                plan = Plan.from_json(read_answer(answer, ["parts"]), goal)
+                _check_agents(plan, agents)
+                return plan
+            except NoAnswer as e:
+                raise UserError(f"there is no plan: {e}", _YOURSELF) from e
+            except Refused as e:
+                why = str(e)
+            except UserError as e:
+                why = e.message
+    raise UserError(f"the model gave no plan that can be carried out: {why}", _YOURSELF)
+
+
+def _check_agents(plan: Plan, agents: Mapping[str, str]) -> None:
+    for part in plan.parts:
+        if part.agent and part.agent not in agents:
+            raise UserError(f"part {part.id!r} names the agent {part.agent!r}, which is not there")
+
+
+def known_jobs(goal: str, tools: Iterable[LearntTool]) -> list[str]:
+    """How the learned tools are asked for that have most words in common with a goal."""
+    words = _words(goal)
+    ranked: list[tuple[int, str]] = []
+    for tool in tools:
+        for template in tool.templates:
+            shared = len(words & _words(" ".join(template.literals)))
+            if shared:
+                ranked.append((-shared, str(template)))
+    return [text for _, text in sorted(ranked)[:_KNOWN]]
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]{3,}", plain(text).lower()))
