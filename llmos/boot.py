@@ -242,7 +242,9 @@ class LLMOS:
         turns: Sequence[Turn] = (),
     ) -> tuple[Decision, Trace | None]:
         """What `execute` would do, and the trace it would use, without doing anything."""
-        return self._run(self._request(goal, mode, cwd=cwd, turns=turns)).decide()
+        run = self._run(self._request(goal, mode, cwd=cwd, turns=turns))
+        _, trace = run.decide()
+        return run.nearly(), trace
 
     async def foresee(self, goal: str, *, cwd: Path | str | None = None) -> Foresight:
         """What a learned tool would write for ``goal``. It only reads; nothing is written.

@@ -13,13 +13,14 @@ from typing import TypeVar
 
 from llmos.config import LLMOSConfig
 from llmos.cortex.audit import Expected, affordable, expect, instead, judged, rate_of, without
-from llmos.cortex.dispatcher import Dispatcher
+from llmos.cortex.dispatcher import UNKNOWN, Dispatcher
 from llmos.cortex.foresight import LOOKED_AHEAD, Foresight, foresee, outcome_of
 from llmos.cortex.modes import Outcome, Task, crystallize, follow, learn, mix
 from llmos.cortex.request import Request
 from llmos.errors import LLMOSError, LowBatteryError, UserError
 from llmos.evolution.audits import record_audit
 from llmos.evolution.ledger import judge_tool, record_run
+from llmos.evolution.near_miss import near_miss
 from llmos.evolution.tool import Reading, Shelf
 from llmos.kernel.checks import run_check
 from llmos.kernel.envelope import Envelope, is_free
@@ -152,6 +153,20 @@ class GoalRun:
         self._readings = self._chosen(readings, situation)
         self._decision = replace(self._decision, audit_rate=self._audit_rate(self._config))
         return self._decision, self._source
+
+    def nearly(self) -> Decision:
+        """The decision; where nothing is known of the goal, with the tool that it just misses.
+
+        For whoever asks: it goes through all tools, which a run need not wait for.
+        """
+        if UNKNOWN not in self._decision.reason:
+            return self._decision
+        miss = near_miss(self._places.relative(self._request.goal), self._shelf.tools())
+        if miss is None:
+            return self._decision
+        told = str(miss)
+        reason = self._decision.reason.replace(UNKNOWN, told, 1)
+        return replace(self._decision, reason=reason, refused=(told,))
 
     def require_means(self) -> None:
         """Check that the decision can be carried out, before anything begins.
