@@ -1,6 +1,7 @@
 """Everything that the documents claim about speed, measured here and now.
 
-python -m bench [audits] [events] [kernel] [parsing] [plans] [reads] [report] [startup] [--json]
+python -m bench [audits] [events] [kernel] [parsing] [plans] [reads] [report] [startup]
+                [telemetry] [--json]
 """
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ import json
 import os
 import sys
 
-PARTS = ("kernel", "reads", "audits", "events", "report", "startup", "parsing", "plans")
+PARTS = (
+    "kernel",
+    "reads",
+    "audits",
+    "events",
+    "report",
+    "startup",
+    "parsing",
+    "plans",
+    "telemetry",
+)
 
 
 def main(arguments: list[str]) -> int:

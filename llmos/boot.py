@@ -9,6 +9,7 @@ await os.shutdown()
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -46,7 +47,9 @@ from llmos.kernel.permissions import Approver, reject_all
 from llmos.kernel.places import Places
 from llmos.kernel.undo import Undone
 from llmos.memory.goals import check_goal
+from llmos.memory.redact import redact
 from llmos.memory.traces import Traces
+from llmos.observability.telemetry import Telemetry, telemetry_of
 from llmos.plugins.program import ProgramRunner
 from llmos.sentience import take_in
 from llmos.store import Store, Transaction
@@ -114,6 +117,7 @@ class LLMOS:
         self._hooks = hooks or Hooks()
         self._rng = rng or Random()
         self._opened: Kernel | None = None
+        self._telemetry: Telemetry | None = None
         self._traces: Traces | None = None
         self._shelf: Shelf | None = None
         self._compilers: dict[str, Compiler] = {}
@@ -150,6 +154,9 @@ class LLMOS:
         if self._programs is not None:
             programs, self._programs = self._programs, None
             await programs.aclose()
+        if self._telemetry is not None:
+            telemetry, self._telemetry = self._telemetry, None
+            await asyncio.to_thread(telemetry.close)
         if self._opened is not None:
             opened, self._opened = self._opened, None
             await asyncio.to_thread(opened.close)
@@ -263,7 +270,9 @@ class LLMOS:
         turns: Sequence[Turn] = (),
     ) -> tuple[Decision, Trace | None]:
         """What `execute` would do, and the trace it would use, without doing anything."""
-        return self._run(self._request(goal, mode, cwd=cwd, turns=turns)).decide()
+        run = self._run(self._request(goal, mode, cwd=cwd, turns=turns))
+        _, trace = run.decide()
+        return run.nearly(), trace
 
     def explain_parts(
         self, goal: str, plan: Plan | None = None, *, cwd: Path | str | None = None
@@ -354,14 +363,18 @@ class LLMOS:
 
     def _open(self) -> Kernel:
         config = self._config or LLMOSConfig.load(self.home)
+        telemetry = telemetry_of(config, os.environ, redact)
         kernel = Kernel.open(
             self.home,
             config,
             plugins=self._plugins,
             clock=self._clock,
             approver=self._approver,
-            hooks=self._hooks,
+            hooks=telemetry.around(self._hooks) if telemetry else self._hooks,
         )
+        if telemetry is not None:
+            telemetry.listen(kernel.store)
+            self._telemetry = telemetry
         if self._budget_usd is not None:
             kernel.economy.set_limit("system", self._budget_usd)
         elif kernel.economy.limit("system") is None:

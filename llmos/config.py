@@ -91,6 +91,13 @@ class LLMOSConfig:
     """Go by the internal state: what went wrong of late makes free runs rarer and audits more."""
     show_state_to_model: bool = False
     """Tell the model the internal state too. It costs tokens in every run that a model makes."""
+    telemetry: bool = False
+    """Send every finished run to an OpenTelemetry collector; needs ``llmos[otel]``. It is also on
+    where ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set."""
+    telemetry_endpoint: str = ""
+    """Base URL of the collector; by default what the ``OTEL_EXPORTER_OTLP_*`` variables say."""
+    telemetry_content: bool = False
+    """Send goals, arguments, results and answers too, without the secrets in them."""
     answer_cache: bool = False
     """Give a recorded answer again even where nothing guards it, labelled with its date."""
     enable_crons: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from os import environ
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,14 @@ def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_real_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever works with a shared database does not run the tests in it."""
     monkeypatch.delenv("LLMOS_DATABASE_URL", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_real_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are the runs of tests sent to anybody."""
+    for name in list(environ):
+        if name.startswith("OTEL_"):
+            monkeypatch.delenv(name)
 
 
 MakeOS = Callable[..., Awaitable[LLMOS]]

@@ -13,6 +13,9 @@ from llmos.memory.traces import Candidate
 from llmos.replay.eligible import EXAMPLE, Situation, refusals
 from llmos.values import Decision, Mode, Trace
 
+UNKNOWN = "nothing is known of this goal"
+"""Why a model works where there is neither a trace nor a tool."""
+
 
 class Dispatcher:
     """Chooses the mode for a goal."""
@@ -140,7 +143,7 @@ def _shows(trace: Trace) -> bool:
 
 
 def _why_not(refused: tuple[str, ...]) -> str:
-    return " | ".join(refused) if refused else "nothing is known of this goal"
+    return " | ".join(refused) if refused else UNKNOWN
 
 
 def _paid(budget_usd: float | None) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from llmos.config import LLMOSConfig
 from llmos.cortex.audit import Expected, affordable, expect, instead, judged, rate_of, without
-from llmos.cortex.dispatcher import Dispatcher
+from llmos.cortex.dispatcher import UNKNOWN, Dispatcher
 from llmos.cortex.foresight import LOOKED_AHEAD, Foresight, foresee, outcome_of
 from llmos.cortex.modes import Outcome, Task, crystallize, follow, learn, mix, orchestrate
 from llmos.cortex.modes.orchestrator import total
@@ -24,6 +24,7 @@ from llmos.cortex.request import Request
 from llmos.errors import LLMOSError, LowBatteryError, UserError
 from llmos.evolution.audits import record_audit
 from llmos.evolution.ledger import judge_tool, record_run
+from llmos.evolution.near_miss import near_miss
 from llmos.evolution.tool import Reading, Shelf
 from llmos.kernel.checks import run_check
 from llmos.kernel.envelope import Envelope, is_free
@@ -179,6 +180,20 @@ class GoalRun:
         if self._readings:
             return foreseen(self._request.goal, self._readings, self._now)
         return Plan.from_steps(self._source.steps) if self._source is not None else None
+
+    def nearly(self) -> Decision:
+        """The decision; where nothing is known of the goal, with the tool that it just misses.
+
+        For whoever asks: it goes through all tools, which a run need not wait for.
+        """
+        if UNKNOWN not in self._decision.reason:
+            return self._decision
+        miss = near_miss(self._places.relative(self._request.goal), self._shelf.tools())
+        if miss is None:
+            return self._decision
+        told = str(miss)
+        reason = self._decision.reason.replace(UNKNOWN, told, 1)
+        return replace(self._decision, reason=reason, refused=(told,))
 
     def require_means(self) -> None:
         """Check that the decision can be carried out, before anything begins.

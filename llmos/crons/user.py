@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from llmos.crons import findings, patterns
+from llmos.crons import findings, patterns, side_exits
 from llmos.crons.context import CronContext
 from llmos.crons.cycle import CronLevel, CycleReport, CycleTask
 from llmos.crons.findings import Finding, milestone
@@ -99,6 +99,7 @@ class UserCycle:
             pattern = patterns.find(tx.conn, self._user, key)
             if pattern is not None:
                 tasks += self._say(tx, pattern, why, fresh)
+        tasks += side_exits.say(tx, self._volume, _LEVEL, self._user, fresh)
         tasks += self._flag(tx, fresh)
         set_watermark(tx, WATERMARK, self._volume.place, str(upto))
         return [task for task in tasks if task is not None]

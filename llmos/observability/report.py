@@ -22,6 +22,7 @@ from llmos.observability.report_cycles import (
     section,
 )
 from llmos.observability.report_runs import Runs, cost_section, failed_goals, runs_of, usd
+from llmos.observability.tally import tally_of
 from llmos.observability.waiting import waiting_for
 from llmos.observability.window import Line, Section, Window, counted
 from llmos.store.schema import stamp
@@ -108,11 +109,12 @@ def activity_report(
         limit: Lines of a section at most.
     """
     window = Window.of(conn, user_id, since, until, limit)
-    cycles, runs, tools = cycles_of(window), runs_of(window), learned(window)
-    promoted, promotions = shared(window)
-    insights, findings = noticed(window)
+    tally = tally_of(window)
+    cycles, runs, tools = cycles_of(window, tally), runs_of(window, tally), learned(window, tally)
+    promoted, promotions = shared(window, tally)
+    insights, findings = noticed(window, tally)
     waiting = waiting_for(conn, window.reader, until, since)
-    goals, failures = failed_goals(window)
+    goals, failures = failed_goals(window, tally)
     waits = [Line.of(w.title, w.command, w.why) for w in waiting]
     broken = [*failed_cycles(cycles), *goals]
     failed = failures + len(cycles.failed)

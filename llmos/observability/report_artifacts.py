@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, and_, select
 
 from llmos.kernel.ledger import MICRO, dollars
 from llmos.observability.harmless import evidence_line
 from llmos.observability.outcomes import short
-from llmos.observability.rows import among, event_row
-from llmos.observability.window import Line, Window, counted, told
+from llmos.observability.rows import Reader, among, event_row
+from llmos.observability.tally import Tally
+from llmos.observability.window import LIMIT, Line, Window, counted, happened, told
 from llmos.store import EventRow
 from llmos.store.schema import artifacts, events, stamp, traces, versions
 from llmos.values import EventType, Json
 
 _MADE = (EventType.ARTIFACT_CREATED, EventType.ARTIFACT_EVOLVED)
 _IN_USE = ("active", "shadowing")
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,57 +33,80 @@ class Learned:
     lines: tuple[Line, ...]
 
 
-def learned(window: Window) -> Learned:
+def learned(window: Window, tally: Tally) -> Learned:
     """What was learned in the reader's own volume, by what its tools are now."""
-    made = window.happened(window.mine, *_MADE)
-    is_tool = told("artifact") == "tool"
-    new_version = told("what").in_(["created", "evolved"])
-    changed = select(events.c.subject).where(made, is_tool, new_version).distinct()
-    ids = list(window.conn.scalars(changed))
-    rows: list[Row[Any]] = []
-    for start in range(0, len(ids), _CHUNK):
-        some = artifacts.c.id.in_(ids[start : start + _CHUNK])
-        query = select(artifacts).where(some, artifacts.c.status.in_(_IN_USE))
-        rows += window.conn.execute(query).all()
+    if not tally.times(window.mine, *_MADE):
+        return Learned(0, 0, ())
+    rows = list(window.rows(_learned_query(window.reader)))
     since = stamp(window.since)
     rows.sort(key=lambda row: (row.created_at < since, row.updated_at, row.id))
     new = sum(row.created_at >= since for row in rows)
-    lines = tuple(_tool_line(window, row) for row in rows[: window.limit])
-    return Learned(new, len(rows) - new, lines)
+    return Learned(new, len(rows) - new, _tool_lines(window, rows[: window.limit]))
 
 
-def shared(window: Window) -> tuple[list[Line], int]:
+@lru_cache
+def _learned_query(reader: Reader) -> Select[Any]:
+    made = happened(reader.mine, *_MADE)
+    is_tool = told("artifact") == "tool"
+    new_version = told("what").in_(["created", "evolved"])
+    changed = select(events.c.subject).where(made, is_tool, new_version)
+    stands = and_(artifacts.c.id.in_(changed), artifacts.c.status.in_(_IN_USE))
+    return select(artifacts).where(stands)
+
+
+def shared(window: Window, tally: Tally) -> tuple[list[Line], int]:
     """What was promoted to the reader's teams and the system, the newest first."""
-    return _newest(window, _promoted, window.others, EventType.ARTIFACT_PROMOTED)
+    return _newest(window, tally, _promoted, window.others, EventType.ARTIFACT_PROMOTED)
 
 
-def noticed(window: Window) -> tuple[list[Line], int]:
+def noticed(window: Window, tally: Tally) -> tuple[list[Line], int]:
     """Insights of the reader's volume and of those that concern them, the newest first."""
     places = window.reader.places
-    return _newest(window, lambda w, row: _insight(row), places, EventType.INSIGHT_GENERATED)
+    return _newest(window, tally, lambda w, row: _insight(row), places, EventType.INSIGHT_GENERATED)
 
 
 def _newest(
-    window: Window, line_of: Any, places: Sequence[tuple[str, str]], type: EventType
+    window: Window,
+    tally: Tally,
+    line_of: Any,
+    places: Sequence[tuple[str, str]],
+    type: EventType,
 ) -> tuple[list[Line], int]:
-    happened = window.happened(places, type)
-    newest = select(events).where(happened).order_by(events.c.seq.desc()).limit(window.limit)
-    rows = [event_row(row) for row in window.conn.execute(newest)]
-    total = len(rows)
-    if total == window.limit:
-        total = window.conn.scalar(select(func.count()).where(happened)) or 0
-    return [line_of(window, row) for row in rows], total
+    total = tally.times(places, type)
+    if not total:
+        return [], 0
+    rows = window.rows(_newest_query(tuple(places), type))
+    return [line_of(window, event_row(row)) for row in rows], total
 
 
-def _tool_line(window: Window, row: Row[Any]) -> Line:
-    found = (versions.c.artifact_id == row.id) & (versions.c.digest == row.current)
-    version = window.conn.execute(select(versions).where(found)).one()
+@lru_cache
+def _newest_query(places: tuple[tuple[str, str], ...], type: EventType) -> Select[Any]:
+    newest = select(events).where(happened(places, type))
+    return newest.order_by(events.c.seq.desc()).limit(LIMIT)
+
+
+def _tool_lines(window: Window, rows: Sequence[Row[Any]]) -> tuple[Line, ...]:
+    """Lines for tools; their versions and where these came from are looked up all at once."""
+    ids = [row.id for row in rows]
+    current = and_(
+        versions.c.artifact_id == artifacts.c.id, versions.c.digest == artifacts.c.current
+    )
+    found = select(versions).join(artifacts, current).where(artifacts.c.id.in_(ids))
+    of = {version.artifact_id: version for version in window.conn.execute(found)} if ids else {}
+    sources = {row.id: _source(of[row.id]) for row in rows}
+    goal = select(traces.c.id, traces.c.goal).where(traces.c.id.in_(sources.values()))
+    goals = {id: text for id, text in window.conn.execute(goal)} if any(sources.values()) else {}
+    return tuple(_tool_line(window, r, of[r.id], goals.get(sources[r.id], "")) for r in rows)
+
+
+def _tool_line(window: Window, row: Row[Any], version: Row[Any], goal: str) -> Line:
     is_new = row.created_at >= stamp(window.since)
     what = "is new" if is_new else f"is now version {version.seq}"
     waits = ", but not in use yet" if row.status != "active" else ""
     proof = _proof(json.loads(version.content))
     text = f"{row.name} {what}{waits}{proof}"
-    return Line.of(text, f"llmos tools show {row.name}", _origin(window, version))
+    origin = f"learned from runs such as: {goal}" if goal else str(version.note)
+    return Line.of(text, f"llmos tools show {row.name}", origin)
 
 
 def _proof(content: dict[str, Json]) -> str:
@@ -98,15 +122,9 @@ def _proof(content: dict[str, Json]) -> str:
     return f": proven on {counted(runs, 'run')}{saves if tokens or micro else ''}"
 
 
-def _origin(window: Window, version: Row[Any]) -> str:
-    """The goal of a run that a tool was learned from, or the note of its version."""
-    ids = [given for given in json.loads(version.lineage) if len(given) == 26]
-    if ids:
-        goal = select(traces.c.goal).where(traces.c.id == ids[0])
-        found = window.conn.scalar(goal)
-        if found:
-            return f"learned from runs such as: {found}"
-    return str(version.note)
+def _source(version: Row[Any]) -> str:
+    """Id of a run that a version was learned from; ``""`` if there is none."""
+    return next((given for given in json.loads(version.lineage) if len(given) == 26), "")
 
 
 def _promoted(window: Window, row: EventRow) -> Line:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Integer, and_, cast, func, not_, or_, select
-
-from llmos.observability.window import Line, Section, Window, counted, number, told
-from llmos.store.schema import events
+from llmos.observability.tally import Tally
+from llmos.observability.window import Line, Section, Window, counted
 from llmos.values import EventType
+
+Reason = tuple[str, str, int]
+"""A cron, why, and how many cycles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +20,20 @@ class Cycles:
 
     quiet: int
     """Cycles that had nothing to do."""
-    reasons: tuple[tuple[str, str, int], ...]
+    reasons: tuple[Reason, ...]
     """Why: cron, reason and how many cycles, the most frequent first."""
-    failed: tuple[tuple[str, str, int], ...]
+    failed: tuple[Reason, ...]
     """The same of those that failed, with the error."""
     tokens: int
 
 
-def cycles_of(window: Window) -> Cycles:
+def cycles_of(window: Window, tally: Tally) -> Cycles:
     """The cycles in the volumes whose crons concern the reader."""
-    ended = window.happened(window.reader.audiences, EventType.CYCLE_END)
-    failed = or_(func.coalesce(told("error"), "") != "", number("ok") == 0)
-    idle = and_(func.coalesce(number("tasks"), 0) == 0, not_(func.coalesce(failed, False)))
-    often = cast(func.sum(func.coalesce(number("quiet"), 1)), Integer)
-    quiet = _grouped(window, and_(ended, idle), told("why"), often)
-    errors = _grouped(window, and_(ended, failed), told("error"), func.count())
-    own = window.happened(window.mine, EventType.CYCLE_END)
-    tokens = window.conn.scalar(select(func.sum(number("tokens"))).where(own))
-    return Cycles(sum(n for *_, n in quiet), quiet, errors, int(tokens or 0))
+    ended = tally.of(window.reader.audiences, EventType.CYCLE_END)
+    quiet = _grouped((k.cron, k.why, k.cycles) for k in ended if k.idle)
+    errors = _grouped((k.cron, k.why, k.times) for k in ended if k.failed)
+    own = tally.of(window.mine, EventType.CYCLE_END)
+    return Cycles(sum(n for *_, n in quiet), quiet, errors, sum(kind.tokens for kind in own))
 
 
 def quiet_section(cycles: Cycles, limit: int) -> Section | None:
@@ -64,9 +62,10 @@ def section(
     return Section(key, title, tuple(lines[:limit]), total or len(lines), command)
 
 
-def _grouped(
-    window: Window, which: ColumnElement[bool], why: ColumnElement[str], n: ColumnElement[int]
-) -> tuple[tuple[str, str, int], ...]:
-    query = select(events.c.actor, why, n).where(which).group_by(events.c.actor, why)
-    rows = window.conn.execute(query.order_by(n.desc(), events.c.actor)).all()
-    return tuple((cron or "a cron", why or "", int(times)) for cron, why, times in rows)
+def _grouped(kinds: Iterable[tuple[str | None, str | None, int]]) -> tuple[Reason, ...]:
+    """How many there are for each cron and reason, the most first."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for cron, why, n in kinds:
+        counts[cron or "a cron", why or ""] += n
+    in_order = sorted(counts.items(), key=lambda counted: (-counted[1], counted[0]))
+    return tuple((cron, why, n) for (cron, why), n in in_order)

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import and_, case, exists, func, select
+from sqlalchemy import Select, and_, case, exists, func, select
 
 from llmos.kernel.ledger import MICRO, dollars
 from llmos.observability.outcomes import short
-from llmos.observability.rows import among, event_row
-from llmos.observability.window import Line, Section, Window, counted, number, told
-from llmos.store.schema import artifacts, events, ledger, stamp, traces, usages
+from llmos.observability.rows import Reader, among, event_row
+from llmos.observability.tally import ENDED, Kind, Tally
+from llmos.observability.window import (
+    LIMIT,
+    SINCE,
+    UNTIL,
+    Line,
+    Section,
+    Window,
+    counted,
+    first_of_ledger,
+    happened,
+)
+from llmos.store import EventRow
+from llmos.store.schema import artifacts, events, ledger, traces, usages
 from llmos.values import EventType, Mode, Verdict
 
-_ENDED = (EventType.TASK_COMPLETED, EventType.TASK_FAILED)
 _FREE = (Mode.FOLLOWER, Mode.CRYSTALLIZED)
-_CHUNK = 500
 _SOURCES = 1000
 """Traces whose replays are counted for the estimate at most."""
 
@@ -38,9 +51,9 @@ class Runs:
     saved_micro: int = 0
 
 
-def runs_of(window: Window) -> Runs:
+def runs_of(window: Window, tally: Tally) -> Runs:
     """Count the reader's runs, what was paid, and what free runs are estimated to have saved."""
-    model, free, failed, tokens = _counts(window)
+    model, free, failed, tokens = _counts(tally.of(window.mine, *ENDED))
     wake, sleep = _spent(window)
     if not free:
         return Runs(model, free, failed, tokens, wake, sleep)
@@ -70,105 +83,113 @@ def cost_section(runs: Runs, sleep_tokens: int) -> Section | None:
     return Section("cost", "Cost and saved", tuple(lines), len(lines))
 
 
-def failed_goals(window: Window) -> tuple[list[Line], int]:
+def failed_goals(window: Window, tally: Tally) -> tuple[list[Line], int]:
     """Goals that failed, the most often first, and how many there are."""
-    times, last = func.count(), func.max(events.c.seq)
-    failed = window.happened(window.mine, EventType.TASK_FAILED)
-    query = select(events.c.title, times, last).where(failed).group_by(events.c.title)
-    in_order = query.order_by(times.desc(), last.desc())
-    rows = window.conn.execute(in_order.limit(window.limit)).all()
-    if not rows:
+    if not tally.times(window.mine, EventType.TASK_FAILED):
         return [], 0
-    total = len(rows)
-    if total == window.limit:
-        several = select(func.count(events.c.title.distinct())).where(failed)
-        total = window.conn.scalar(several) or 0
-    newest = select(events).where(events.c.seq.in_([seq for *_, seq in rows]))
-    events_by_seq = {r.seq: event_row(r) for r in window.conn.execute(newest)}
-    lines = []
-    for title, n, seq in rows:
-        event = events_by_seq[seq]
-        often = "once" if n == 1 else f"{n:,} times"
-        error = event.payload.get("error") or event.payload.get("side_exit") or ""
-        command = f"llmos traces show {short(event.subject)}"
-        lines.append(Line.of(f"{title}: failed {often}", command, str(error)))
-    return lines, total
+    rows = window.rows(_failed_query(window.reader))
+    return [_failed_line(event_row(row), row.often) for row in rows], rows[0].goals if rows else 0
 
 
-def _counts(window: Window) -> tuple[int, int, int, int]:
-    kind = (events.c.type, told("mode"), told("side_exit").is_not(None))
-    sums = (func.count(), func.coalesce(func.sum(number("tokens")), 0))
-    ended = window.happened(window.mine, *_ENDED)
+@lru_cache
+def _failed_query(reader: Reader) -> Select[*tuple[Any, ...]]:
+    failed = happened(reader.mine, EventType.TASK_FAILED)
+    often, last = func.count().label("often"), func.max(events.c.seq).label("last")
+    goals = select(often, last, func.count().over().label("goals")).where(failed)
+    top = goals.group_by(events.c.title).order_by(often.desc(), last.desc()).limit(LIMIT)
+    most = top.subquery()
+    newest = select(events, most.c.often, most.c.goals).join(most, most.c.last == events.c.seq)
+    return newest.order_by(most.c.often.desc(), most.c.last.desc())
+
+
+def _failed_line(event: EventRow, n: int) -> Line:
+    often = "once" if n == 1 else f"{n:,} times"
+    error = event.payload.get("error") or event.payload.get("side_exit") or ""
+    command = f"llmos traces show {short(event.subject)}"
+    return Line.of(f"{event.title}: failed {often}", command, str(error))
+
+
+def _counts(ended: Iterable[Kind]) -> tuple[int, int, int, int]:
     model = free = failed = tokens = 0
-    for type, mode, left, n, used in window.conn.execute(
-        select(*kind, *sums).where(ended).group_by(*kind)
-    ):
-        is_free = mode in _FREE and not left
-        tokens += used
-        failed += n if type == EventType.TASK_FAILED else 0
-        if type == EventType.TASK_COMPLETED and is_free:
-            free += n
-        elif used or not is_free:
-            model += n
+    for kind in ended:
+        is_free = kind.mode in _FREE and not kind.left
+        tokens += kind.tokens
+        failed += kind.times if kind.type == EventType.TASK_FAILED else 0
+        if kind.type == EventType.TASK_COMPLETED and is_free:
+            free += kind.times
+        elif kind.tokens or not is_free:
+            model += kind.times
     return model, free, failed, tokens
 
 
 def _spent(window: Window) -> tuple[int, int]:
     """Micro-dollars of the reader's runs, and of background work for them."""
-    scope = f'"user:{window.reader.user_id}"'
+    ((spent, wake),) = window.rows(_spent_query(window.reader))
+    return int(wake or 0), int(spent or 0) - int(wake or 0)
+
+
+@lru_cache
+def _spent_query(reader: Reader) -> Select[*tuple[Any, ...]]:
+    scope = f'"user:{reader.user_id}"'
     # The narrowest scope is the last: of a run "run:" and the id of its trace. What is no run of
     # a goal was spent in the background.
     run = func.substr(ledger.c.scopes, func.length(ledger.c.scopes) - 27, 26)
     awake = case((exists().where(traces.c.id == run), ledger.c.amount_micro), else_=0)
-    query = select(func.sum(ledger.c.amount_micro), func.sum(awake)).where(
-        ledger.c.seq >= window.first_of_ledger(),
-        ledger.c.at <= stamp(window.until),
+    return select(func.sum(ledger.c.amount_micro), func.sum(awake)).where(
+        ledger.c.seq >= first_of_ledger(),
+        ledger.c.at <= UNTIL,
         ledger.c.kind == "spend",
         ledger.c.amount_micro != 0,
         ledger.c.scopes.contains(scope, autoescape=True),
     )
-    spent, wake = window.conn.execute(query).one()
-    return int(wake or 0), int(spent or 0) - int(wake or 0)
 
 
 def _saved_by_tools(window: Window) -> tuple[int, int]:
+    ((tokens, micro),) = window.rows(_saved_query(window.reader))
+    return int(tokens or 0), int(micro or 0)
+
+
+@lru_cache
+def _saved_query(reader: Reader) -> Select[*tuple[Any, ...]]:
     tools = select(artifacts.c.id).where(
-        among(artifacts, window.reader.places), artifacts.c.type == "tool"
+        among(artifacts, reader.places), artifacts.c.type == "tool"
     )
     judged = usages.alias("judged")
     wrong = exists().where(judged.c.trace_id == usages.c.trace_id, judged.c.outcome == "wrong")
-    saved = select(func.sum(usages.c.tokens_saved), func.sum(usages.c.cost_saved_micro)).where(
+    return select(func.sum(usages.c.tokens_saved), func.sum(usages.c.cost_saved_micro)).where(
         usages.c.artifact_id.in_(tools),
-        usages.c.at.between(stamp(window.since), stamp(window.until)),
-        usages.c.user_id == window.reader.user_id,
+        usages.c.at.between(SINCE, UNTIL),
+        usages.c.user_id == reader.user_id,
         usages.c.outcome.in_(["served", "already_done"]),
         ~wrong,
     )
-    tokens, micro = window.conn.execute(saved).one()
-    return int(tokens or 0), int(micro or 0)
 
 
 def _saved_by_replays(window: Window) -> tuple[int, int]:
     """A replay saves what the run took that it replays."""
+    tokens = micro = 0
+    for times, usage, cost in window.rows(_replays_query(window.reader)):
+        tokens += times * sum(json.loads(usage).values())
+        micro += times * cost
+    return tokens, micro
+
+
+@lru_cache
+def _replays_query(reader: Reader) -> Select[*tuple[Any, ...]]:
     good = [verdict.value for verdict in Verdict if verdict.good]
     replayed = and_(
-        among(traces, window.mine),
-        traces.c.started_at.between(stamp(window.since), stamp(window.until)),
+        among(traces, reader.mine),
+        traces.c.started_at.between(SINCE, UNTIL),
         traces.c.mode == Mode.FOLLOWER.value,
         traces.c.source.startswith("replay:"),
         traces.c.verdict.in_(good),
     )
-    often = select(traces.c.source, func.count()).where(replayed).group_by(traces.c.source)
-    times = {s.removeprefix("replay:"): n for s, n in window.conn.execute(often.limit(_SOURCES))}
-    tokens = micro = 0
-    ids = list(times)
-    for start in range(0, len(ids), _CHUNK):
-        some = traces.c.id.in_(ids[start : start + _CHUNK])
-        query = select(traces.c.id, traces.c.usage, traces.c.cost_micro).where(some)
-        for id, usage, cost in window.conn.execute(query):
-            tokens += times[id] * sum(json.loads(usage).values())
-            micro += times[id] * cost
-    return tokens, micro
+    often = select(traces.c.source, func.count().label("times")).where(replayed)
+    some = often.group_by(traces.c.source).limit(_SOURCES).subquery()
+    origin = traces.alias("origin")
+    # Of "replay:" and the id of a trace.
+    replays = origin.join(some, origin.c.id == func.substr(some.c.source, 8))
+    return select(some.c.times, origin.c.usage, origin.c.cost_micro).select_from(replays)
 
 
 def usd(micro: int) -> float:

@@ -47,9 +47,19 @@ class Reader:
         return [("user", self.user_id), *(("team", t) for t in self.teams), ("system", "system")]
 
     @property
+    def mine(self) -> list[tuple[str, str]]:
+        """Their own volume."""
+        return self.places[:1]
+
+    @property
     def audiences(self) -> list[tuple[str, str]]:
         """To whom notifications are told that reach them."""
         return self.places if self.is_admin else self.places[:-1]
+
+    @property
+    def decided(self) -> list[tuple[str, str]]:
+        """The volumes that they may change."""
+        return [place for place in self.places if self.decides(*place)]
 
     def decides(self, volume: str, owner: str) -> bool:
         """Whether they may change a volume, as `volumes.access` has it."""

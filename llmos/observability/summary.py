@@ -10,9 +10,10 @@ from llmos.kernel.ledger import MICRO
 from llmos.observability.harmless import line
 from llmos.observability.report_runs import runs_of
 from llmos.observability.rows import among
+from llmos.observability.tally import tally_of
 from llmos.observability.window import Window
-from llmos.store.schema import artifacts, events, patterns, usages
-from llmos.values import EventType, Json
+from llmos.store.schema import artifacts, patterns, usages
+from llmos.values import Json
 
 _TOP = 5
 
@@ -29,17 +30,15 @@ def global_summary(
         until: The present.
     """
     window = Window.of(conn, user_id, since, until, _TOP)
-    places = window.reader.places
-    happened = window.happened(places, *EventType)
-    kind = (events.c.volume, events.c.owner, events.c.type)
-    rows = conn.execute(select(*kind, func.count()).where(happened).group_by(*kind)).all()
+    tally = tally_of(window)
     volumes: dict[str, dict[str, int]] = {}
-    for volume, owner, type, n in rows:
-        name = volume if volume == "system" else f"{volume}:{owner}"
-        volumes.setdefault(name, {})[type] = n
-    runs = runs_of(window)
+    for kind in tally.kinds:
+        name = kind.volume if kind.volume == "system" else f"{kind.volume}:{kind.owner}"
+        of = volumes.setdefault(name, {})
+        of[kind.type] = of.get(kind.type, 0) + kind.times
+    runs = runs_of(window, tally)
     return {
-        "events": sum(row[-1] for row in rows),
+        "events": sum(kind.times for kind in tally.kinds),
         "volumes": volumes,
         "model_runs": runs.model,
         "free_runs": runs.free,

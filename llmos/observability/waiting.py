@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, or_, select
+from sqlalchemy import Connection, Row, Select, Text, and_, bindparam, exists, or_, select
 
 from llmos.observability.harmless import evidence_line, line
 from llmos.observability.outcomes import short
@@ -29,6 +30,7 @@ from llmos.values import EventType, Json
 
 _MOST = 1000
 """Of one kind that are counted one by one."""
+_SINCE = bindparam("since", type_=Text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,6 @@ def _waiting(kind: str, id: str, title: str, why: str, command: str, at: str) ->
 
 
 def _doubts(conn: Connection, reader: Reader) -> list[Waiting]:
-    query = (
-        select(intents.c.id, intents.c.tool, intents.c.arguments, intents.c.at)
-        .join(traces, traces.c.id == intents.c.trace_id)
-        .where(intents.c.status == "in_doubt", among(traces, reader.places[:1]))
-        .order_by(intents.c.id)
-    )
     return [
         _waiting(
             "doubt",
@@ -93,24 +89,35 @@ def _doubts(conn: Connection, reader: Reader) -> list[Waiting]:
             f"llmos resolve {row.id} happened|not",
             row.at,
         )
-        for row in conn.execute(query.limit(_MOST))
+        for row in conn.execute(_doubts_query(reader))
     ]
 
 
+@lru_cache
+def _doubts_query(reader: Reader) -> Select[Any]:
+    query = select(intents.c.id, intents.c.tool, intents.c.arguments, intents.c.at)
+    mine = query.join(traces, traces.c.id == intents.c.trace_id).where(among(traces, reader.mine))
+    return mine.where(intents.c.status == "in_doubt").order_by(intents.c.id).limit(_MOST)
+
+
 def _proposals(conn: Connection, reader: Reader, now: datetime) -> list[Waiting]:
-    places = [p for p in reader.places if reader.decides(*p)]
+    rows = conn.execute(_proposals_query(reader), {"now": stamp(now)}).all()
+    return [_proposal(row) for row in rows if _waits(row, reader.decided)]
+
+
+@lru_cache
+def _proposals_query(reader: Reader) -> Select[Any]:
     p = proposals.c
     sides = [
         side
-        for volume, owner in places
+        for volume, owner in reader.decided
         for side in (
             (p.to_volume == volume) & (p.to_owner == owner),
             (p.volume == volume) & (p.owner == owner),
         )
     ]
-    query = select(proposals).where(p.status == "proposed", p.expires_at > stamp(now), or_(*sides))
-    rows = conn.execute(query.order_by(p.seq.desc()).limit(_MOST)).all()
-    return [_proposal(row) for row in rows if _waits(row, places)]
+    open_ = and_(p.status == "proposed", p.expires_at > bindparam("now", type_=Text))
+    return select(proposals).where(open_, or_(*sides)).order_by(p.seq.desc()).limit(_MOST)
 
 
 def waits_for(evidence: Mapping[str, Any]) -> tuple[str, ...]:
@@ -148,35 +155,34 @@ def _proposal(row: Row[Any]) -> Waiting:
 
 def _alerts(conn: Connection, reader: Reader, since: datetime) -> list[Waiting]:
     """Alerts that nobody has acknowledged, other than of writes in doubt: those stay until told."""
+    return [
+        _waiting("alert", id, title, why, f"llmos ack {short(id)}", at)
+        for id, title, why, at in conn.execute(_alerts_query(reader), {"since": stamp(since)})
+    ]
+
+
+@lru_cache
+def _alerts_query(reader: Reader) -> Select[Any]:
     seen = exists().where(
         acknowledgements.c.event_id == notifications.c.event_id,
         acknowledgements.c.user_id == reader.user_id,
     )
-    query = (
+    return (
         select(events.c.id, notifications.c.title, notifications.c.description, events.c.at)
         .join(events, events.c.id == notifications.c.event_id)
         .where(
             among(notifications, reader.audiences, volume="audience"),
-            notifications.c.at >= stamp(since),
+            notifications.c.at >= _SINCE,
             events.c.type == EventType.SYSTEM_ALERT.value,
             ~notifications.c.finding.startswith("in_doubt:"),
             ~seen,
         )
         .order_by(events.c.seq.desc())
+        .limit(_MOST)
     )
-    return [
-        _waiting("alert", id, title, why, f"llmos ack {short(id)}", at)
-        for id, title, why, at in conn.execute(query.limit(_MOST))
-    ]
 
 
 def _quarantined(conn: Connection, reader: Reader, since: datetime) -> list[Waiting]:
-    query = select(artifacts).where(
-        among(artifacts, reader.places[:1]),
-        artifacts.c.type == "tool",
-        artifacts.c.status == "quarantined",
-        artifacts.c.updated_at >= stamp(since),
-    )
     return [
         _waiting(
             "quarantined",
@@ -186,26 +192,41 @@ def _quarantined(conn: Connection, reader: Reader, since: datetime) -> list[Wait
             f"llmos tools show {row.name}",
             row.updated_at,
         )
-        for row in conn.execute(query.order_by(artifacts.c.updated_at.desc()).limit(_MOST))
+        for row in conn.execute(_quarantined_query(reader), {"since": stamp(since)})
     ]
 
 
+@lru_cache
+def _quarantined_query(reader: Reader) -> Select[Any]:
+    query = select(artifacts).where(
+        among(artifacts, reader.mine),
+        artifacts.c.type == "tool",
+        artifacts.c.status == "quarantined",
+        artifacts.c.updated_at >= _SINCE,
+    )
+    return query.order_by(artifacts.c.updated_at.desc()).limit(_MOST)
+
+
 def _suggestions(conn: Connection, reader: Reader) -> list[Waiting]:
-    places = [p for p in reader.places if reader.decides(*p)]
-    query = (
+    return [_suggestion(row) for row in conn.execute(_suggestions_query(reader))]
+
+
+@lru_cache
+def _suggestions_query(reader: Reader) -> Select[Any]:
+    return (
         select(artifacts.c.id, artifacts.c.name, artifacts.c.updated_at, versions.c.content)
         .join(
             versions,
             (versions.c.artifact_id == artifacts.c.id) & (versions.c.digest == artifacts.c.current),
         )
         .where(
-            among(artifacts, places),
+            among(artifacts, reader.decided),
             artifacts.c.type == "suggestion",
             artifacts.c.status == "draft",
         )
         .order_by(artifacts.c.updated_at.desc())
+        .limit(_MOST)
     )
-    return [_suggestion(row) for row in conn.execute(query.limit(_MOST))]
 
 
 def _suggestion(row: Any) -> Waiting:

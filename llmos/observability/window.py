@@ -5,14 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    func,
+    select,
+)
 
 from llmos.observability.harmless import line
 from llmos.observability.rows import Reader, among
 from llmos.store.dialect import json_number, json_text
 from llmos.store.schema import events, ledger, stamp
 from llmos.values import EventType, Json
+
+FIRST = bindparam("first", type_=BigInteger)
+"""Of a query: the number of the first event of the period."""
+SINCE, UNTIL = bindparam("since", type_=Text), bindparam("until", type_=Text)
+"""Of a query: the ends of the period."""
+LIMIT = bindparam("limit", type_=Integer)
+"""Of a query: how many lines are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,37 +100,49 @@ class Window:
         # Clocks can step back: the first by number is not always the first by time.
         # Of a sum, since the smallest number alone would be looked for from the oldest event on.
         new = select(func.min(events.c.seq + 0)).where(events.c.at >= stamp(since))
-        first = conn.scalar(new)
-        nothing = (conn.scalar(select(func.max(events.c.seq))) or 0) + 1
+        last = select(func.max(events.c.seq)).scalar_subquery()
+        first = conn.scalar(select(func.coalesce(new.scalar_subquery(), last + 1, 1)))
         reader = Reader.of(conn, user_id)
-        return cls(conn, reader, since, until, limit, nothing if first is None else first)
+        return cls(conn, reader, since, until, limit, int(first or 1))
 
     @property
     def mine(self) -> list[tuple[str, str]]:
         """The reader's own volume."""
-        return self.reader.places[:1]
+        return self.reader.mine
 
     @property
     def others(self) -> list[tuple[str, str]]:
         """The volumes of their teams, and the system's."""
         return self.reader.places[1:]
 
-    def happened(self, places: Sequence[tuple[str, str]], *types: EventType) -> ColumnElement[bool]:
-        """The condition that an event of these types lies in the period and in these volumes."""
-        return and_(
-            # The type does not choose the index: that of the owner goes straight to the period.
-            func.coalesce(events.c.type, "").in_([t.value for t in types]),
-            among(events, places),
-            events.c.seq >= self._first,
-            events.c.at >= stamp(self.since),
-            events.c.at <= stamp(self.until),
-        )
+    def rows(self, query: Select[*tuple[Any, ...]]) -> Sequence[Row[*tuple[Any, ...]]]:
+        """The rows of a query whose conditions are those of `happened` and the like."""
+        until, since = stamp(self.until), stamp(self.since)
+        bounds = {"first": self._first, "since": since, "until": until, "limit": self.limit}
+        return self.conn.execute(query, bounds).all()
 
-    def first_of_ledger(self) -> int:
-        """Number of the first line of the ledger in the period; lines are in order of time."""
-        # Walks back from the newest line, no further than the period.
-        before = select(func.max(ledger.c.seq)).where(ledger.c.at < stamp(self.since))
-        return int(self.conn.scalar(before) or 0) + 1
+
+def happened(places: Sequence[tuple[str, str]], *types: EventType) -> ColumnElement[bool]:
+    """The condition that an event of these types lies in the period and in these volumes.
+
+    The period is that of the window whose `Window.rows` executes it: what looks at the same
+    volumes is built once, which takes longer than to execute it.
+    """
+    return and_(
+        # The type does not choose the index: that of the owner goes straight to the period.
+        func.coalesce(events.c.type, "").in_([t.value for t in types]),
+        among(events, places),
+        events.c.seq >= FIRST,
+        events.c.at >= SINCE,
+        events.c.at <= UNTIL,
+    )
+
+
+def first_of_ledger() -> ColumnElement[int]:
+    """Number of the first line of the ledger in the period; lines are in order of time."""
+    # Walks back from the newest line, no further than the period.
+    before = select(func.max(ledger.c.seq)).where(ledger.c.at < SINCE)
+    return func.coalesce(before.scalar_subquery(), 0) + 1
 
 
 def told(name: str) -> ColumnElement[str]:

@@ -201,6 +201,19 @@ async def test_a_value_that_no_run_varied_is_served_only_for_what_it_was(place: 
     assert place.office.done == []
 
 
+async def test_explain_names_the_tool_that_a_goal_just_misses_and_the_word(place: Place) -> None:
+    given = lessons(NOTE, 1, 6)
+    place = await taught(place, given)
+    goal = f'Hide the note "bring the keys" in the {_room(given[0])}'
+    decision = place.os.explain(goal)[0]
+    (name,) = tools(place)
+    assert decision.mode is Mode.LEARNER
+    assert f"tool {name}: 'Hide' was never seen where … stands" in decision.reason
+    assert "seen: post; run it once with the model and vouch for it" in decision.reason
+    assert decision.refused == (decision.reason.partition("; the model works")[0],)
+    assert "nothing is known" in place.os.explain("Tidy up the whole house")[0].reason
+
+
 async def test_writes_that_no_run_made_together_are_not_made(place: Place) -> None:
     # It was always warm enough: nobody knows what is done where it is not.
     given = lessons(WARM, 8, 8, lambda x: bool(x.writes))

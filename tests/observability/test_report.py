@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
+from sqlalchemy.event import listen
 
 from llmos.observability import ActivityReport, activity_report
 from llmos.observability.report_html import as_html
@@ -21,6 +21,7 @@ from llmos.store.schema import dumps, intents, ledger, proposals, roles, stamp, 
 from llmos.values import ArtifactType, EventType
 from llmos.volumes import Outcome, Status, Version, Volume, record_usage
 from tests.conftest import TestClock
+from tests.support.databases import Database
 from tests.volumes.people import Everybodys
 
 TOOL = ArtifactType.TOOL
@@ -28,8 +29,8 @@ PROOF = {"proof": {"runs": 4}, "tokens": 4800, "cost_usd": 0.08}
 
 
 @pytest.fixture
-def store(home: Path, clock: TestClock) -> Iterator[Store]:
-    with Store.open(home, clock=clock) as opened:
+def store(database: Database, clock: TestClock) -> Iterator[Store]:
+    with database.open(clock) as opened:
         yield opened
 
 
@@ -401,6 +402,28 @@ def test_a_section_is_bounded_and_says_how_to_see_the_rest(
     assert section.left_out == "… and 7 more: llmos tools"
     for shown in (as_text(found), as_markdown(found).replace("`", ""), as_html(found)):
         assert "… and 7 more: llmos tools" in shown
+
+
+def test_the_number_of_queries_does_not_grow_with_the_lines(
+    store: Store, volume: Volume, clock: TestClock
+) -> None:
+    queries: list[str] = []
+
+    def counted(limit: int) -> int:
+        queries.clear()
+        report(store, clock, limit=limit)
+        return len(queries)
+
+    source = trace(store, "Send the invoice of March", usage='{"input_tokens":1000}')
+    for i in range(30):
+        volume.put(None, TOOL, f"f-{i}", PROOF, author="user-cron", lineage=[source],
+                   status=Status.ACTIVE)  # fmt: skip
+        event(store, EventType.INSIGHT_GENERATED, title=f"Insight {i}", subject=f"insight-{i}")
+        event(store, EventType.TASK_FAILED, {"error": "no"}, title=f"Goal {i}", subject=new_id())
+        ran(store, trace(store, mode="FOLLOWER", source=f"replay:{source}"), "FOLLOWER")
+    engine = store.read(lambda c: c.engine)
+    listen(engine, "before_cursor_execute", lambda *told: queries.append(told[2]))
+    assert counted(30) == counted(2) <= 20
 
 
 def test_the_text_is_aligned(store: Store, volume: Volume, clock: TestClock) -> None:
