@@ -394,7 +394,8 @@ def test_a_cycle_that_ended_is_not_taken_up_when_the_next_one_has_ended_too(
     def through(tx: Transaction) -> states.Cycle:
         cycle = states.begin(tx, USER, "alice", clock())
         assert cycle is not None
-        states.finish(tx, cycle, did("user", "alice", "mail"), clock(), schedule)
+        done = did("user", "alice", "mail", cycle_id=cycle.id)
+        states.finish(tx, cycle, done, clock(), schedule)
         return cycle
 
     store.write(lambda tx: add_cron(tx, USER, "alice", clock()))
