@@ -1,6 +1,7 @@
-"""Kill a daemon of crons a hundred times at random moments: ``python -m bench.crons [TIMES]``.
+"""Kill a daemon of crons a hundred times at random moments.
 
-Also says what a daemon that waits takes.
+``python -m bench.crons [TIMES] [--postgres]``: on SQLite, or on a PostgreSQL server of its own,
+there with daemons of two homes in turn. Also says what a daemon that waits takes.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.crons.killing import kill_again_and_again, what_is_left
+from tests.support.databases import Database, running_server
 
 
 def idle_megabytes(home: Path) -> float:
@@ -31,12 +35,18 @@ def idle_megabytes(home: Path) -> float:
 
 
 def main() -> None:
-    times = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder, "killed")
-        kill_again_and_again(home, times)
-        left = asyncio.run(what_is_left(home))
-        print(f"{times} kills: {left}")
+    asked = ArgumentParser(description=__doc__)
+    asked.add_argument("times", nargs="?", type=int, default=100)
+    asked.add_argument("--postgres", action="store_true")
+    given = asked.parse_args()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as served:
+        url = served.enter_context(running_server()).empty() if given.postgres else None
+        database = Database(Path(folder, "killed"), url)
+        began = time.monotonic()
+        kill_again_and_again(database, given.times)
+        took = time.monotonic() - began
+        left = asyncio.run(what_is_left(database))
+        print(f"{given.times} kills on {database.kind} in {took:.0f} s: {left}")
         print(f"a daemon that waits: {idle_megabytes(Path(folder, 'idle')):.0f} MB")
 
 

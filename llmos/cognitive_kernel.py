@@ -74,7 +74,8 @@ from llmos.volumes import (
     require,
     usage_stats,
 )
-from llmos.volumes.privacy import keep_private, share
+from llmos.volumes.meant import Purge, subject_of
+from llmos.volumes.privacy import Kept, keep_private, list_private, share
 from llmos.volumes.records import VolumeType
 from llmos.volumes.taking_back import find_happening, take_back
 
@@ -205,13 +206,13 @@ class CognitiveKernel:
             owner_id: Whose volume; the user's own, or that of their team, when left out.
             limit: How many at most.
         """
-        return self._volume(volume_type, owner_id).get_recent_changes(limit)
+        return self.get_volume(volume_type, owner_id).get_recent_changes(limit)
 
     def analyze_volume(
         self, volume_type: VolumeType = "user", owner_id: str | None = None
     ) -> dict[str, Json]:
         """Numbers of a volume: by type and status, uses, estimated savings, frequent goals."""
-        volume = self._volume(volume_type, owner_id)
+        volume = self.get_volume(volume_type, owner_id)
         place, store = volume.place, self._kernel.store
         return volume.get_stats() | store.read(lambda c: use_of(c, place.volume, place.owner))
 
@@ -418,12 +419,75 @@ class CognitiveKernel:
         """Take a tool back from all it was shared with; see `Deciding.recall`."""
         return self._deciding().recall(name, why)
 
-    def keep_private(self, private: bool = True) -> None:
-        """Keep the user's volume from the crons of teams and of the system, or no longer."""
-        me = Caller.person(self._user_id)
+    def keep_private(
+        self, private: bool = True, type: ArtifactType | None = None, name: str = ""
+    ) -> bool:
+        """Keep something of the user's from the crons of teams and of the system, or no longer.
+
+        Args:
+            private: Whether they shall not look at it.
+            type: Kind of artifact; ``trace`` for a run. The whole volume when left out.
+            name: Its name; the id of a run.
+
+        Returns:
+            Whether that is new.
+
+        Raises:
+            UserError: There is no such artifact.
+        """
+        volume = self.get_user_volume()
+        me, place = volume.caller, volume.place
+        kind, subject = subject_of(volume, type, name)
         change = keep_private if private else share
+        return self._kernel.store.write(lambda tx: change(tx, me, place, kind, subject))
+
+    def get_private(self) -> list[Kept]:
+        """What the user keeps private: the whole volume first, then the newest."""
         place = Place("user", self._user_id)
-        self._kernel.store.write(lambda tx: change(tx, me, place, "volume"))
+        return self._kernel.store.read(lambda c: list_private(c, place))
+
+    def would_purge(
+        self,
+        type: ArtifactType,
+        name: str,
+        volume_type: VolumeType = "user",
+        owner_id: str | None = None,
+    ) -> list[Version]:
+        """The versions, in any volume, that `purge` would delete; without their contents.
+
+        Raises:
+            PermissionDenied: The user may not purge there.
+            UserError: There is no such artifact, or it cannot be purged now.
+        """
+        purge = Purge(self.get_volume(volume_type, owner_id), type, name)
+        return self._kernel.store.read(purge.would_go)
+
+    def purge(
+        self,
+        type: ArtifactType,
+        name: str,
+        volume_type: VolumeType = "user",
+        owner_id: str | None = None,
+        why: str = "",
+    ) -> int:
+        """Delete an artifact or a run with all that was made from it. It cannot be undone.
+
+        Args:
+            type: Kind of artifact; ``trace`` for a run.
+            name: Its name; the id of a run.
+            volume_type: Of which volume.
+            owner_id: Of which team; the user's by default.
+            why: For the record.
+
+        Returns:
+            How many versions were deleted.
+
+        Raises:
+            PermissionDenied: The user may not purge there.
+            UserError: There is no such artifact, or it cannot be purged now.
+        """
+        purge = Purge(self.get_volume(volume_type, owner_id), type, name)
+        return self._kernel.store.write(lambda tx: purge.carry_out(tx, why))
 
     def get_team_volume(self, team_id: str | None = None) -> Volume:
         """A team's volume.
@@ -512,7 +576,13 @@ class CognitiveKernel:
         )
         return before != after
 
-    def _volume(self, volume_type: VolumeType, owner_id: str | None) -> Volume:
+    def get_volume(self, volume_type: VolumeType = "user", owner_id: str | None = None) -> Volume:
+        """The user's volume, a team's or the system's.
+
+        Raises:
+            UserError: No team is named and the user is of none, or it is not the system's name.
+            PermissionDenied: The user may not read it.
+        """
         if volume_type == "user":
             return self.get_user_volume(owner_id)
         if volume_type == "team":

@@ -7,7 +7,7 @@ import time
 from sqlalchemy import Connection
 
 from llmos.crons.cycle import CronLevel, CycleReport
-from llmos.crons.holding import holder
+from llmos.crons.holding import who
 from llmos.crons.memory import Memory, recall
 from llmos.crons.status import CronStatus, find_cron, make_due, no_cron
 from llmos.errors import UserError
@@ -33,7 +33,7 @@ def ask(store: Store, level: CronLevel, owner: str, clock: Clock) -> CycleReport
                 f"the {level.value} cron of {owner!r} is paused",
                 f"resume it: llmos crons resume {level.value} {owner}",
             )
-        if holder(store.home) is None:
+        if who(store) is None:
             raise UserError("the process that ran the crons has ended", "say it again")
         if not cron.running and (cron.next_at is None or cron.next_at > clock()):
             store.write(lambda tx: make_due(tx, level, owner, clock()))

@@ -10,7 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from llmos.crons.holding import DAEMON, CronsElsewhere, Holder, holder
+from llmos.crons.claim import Holder
+from llmos.crons.holding import DAEMON, CronsElsewhere, holder
 from llmos.errors import StoreError, UserError
 
 _STARTS_S = 30.0

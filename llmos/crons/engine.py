@@ -16,9 +16,10 @@ from datetime import datetime
 
 from llmos.crons import asking, states
 from llmos.crons.carriers import Carrier
+from llmos.crons.claim import Holder
 from llmos.crons.cycle import CronLevel, CycleReport
 from llmos.crons.durable import best_carrier
-from llmos.crons.holding import PROGRAM, CronsElsewhere, Holding
+from llmos.crons.holding import PROGRAM, CronsElsewhere, Holding, who
 from llmos.crons.schedule import Schedule
 from llmos.crons.states import Cycle
 from llmos.crons.status import (
@@ -32,6 +33,7 @@ from llmos.crons.steps import RunCycle, Steps, one_line
 from llmos.crons.underway import Key, UnderWay
 from llmos.errors import LLMOSError, UserError
 from llmos.store import Store, Transaction
+from llmos.store.presence import TakenForDead
 from llmos.values import Clock, utc_now
 
 _log = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ class CronEngine:
             `tick` and `run_due` do that.
         grace_s: How long `stop` waits for a cycle to end by itself.
         on_cycle: Told every report, in the thread of its cycle.
+        on_end: Called, in a thread of the engine, when that has ended: by `stop`, or because it
+            could not begin or go on (`failed`).
     """
 
     def __init__(
@@ -66,9 +70,13 @@ class CronEngine:
         poll_s: float | None = 2.0,
         grace_s: float = 0.5,
         on_cycle: Callable[[CycleReport], None] = lambda report: None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.schedule = Schedule.of(intervals)
         self.on_cycle = on_cycle
+        self.on_end = on_end
+        self.failed: Exception | None = None
+        """Why it could not begin or go on."""
         self._store = store
         self._clock = clock
         self._steps = Steps(store, run_cycle, clock, self.schedule)
@@ -77,7 +85,7 @@ class CronEngine:
         self._parallel = parallel
         self._poll_s = poll_s
         self._grace_s = grace_s
-        self._holding = Holding(store.home)
+        self._holding = Holding(store)
         self._under_way = UnderWay(self._cycle_ended)
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -85,7 +93,6 @@ class CronEngine:
         self._stopping = threading.Event()
         self._closed = True
         self._ticking = threading.RLock()
-        self._failed: Exception | None = None
         self._started: set[Key] = set()
 
     # --- which crons there are ---------------------------------------------------------------
@@ -110,6 +117,10 @@ class CronEngine:
     def status(self) -> list[CronStatus]:
         """All crons of the home and how they stand."""
         return self._store.read(list_crons)
+
+    def holder(self) -> Holder | None:
+        """Who runs the crons of the home, or of the database that it shares; also this one."""
+        return who(self._store)
 
     def overdue(self) -> list[CronStatus]:
         """The crons that have not ended for three of their intervals."""
@@ -154,7 +165,7 @@ class CronEngine:
         self._holding.take(self._clock(), kind)
         self._stopping.clear()
         self._ready.clear()
-        self._failed, self._closed, self._steps.since = None, False, self._clock()
+        self.failed, self._closed, self._steps.since = None, False, self._clock()
         self._thread = threading.Thread(target=self._live, name="llmos-crons", daemon=True)
         self._thread.start()
 
@@ -167,9 +178,9 @@ class CronEngine:
         """
         self.launch(kind)
         await asyncio.to_thread(self._ready.wait)
-        if self._failed is not None:
+        if self.failed is not None:
             await self.stop()
-            raise self._failed
+            raise self.failed
 
     async def stop(self) -> None:
         """End, within about a second. A cycle that does not end in time is done again later."""
@@ -194,7 +205,7 @@ class CronEngine:
             self._open()
         except Exception as e:
             _log.warning("the crons did not start: %s", e)
-            self._failed = e
+            self.failed = e
             self._stopping.set()
         self._ready.set()
         if self._poll_s is None:
@@ -202,11 +213,17 @@ class CronEngine:
         while not self._stopping.is_set():
             self._wake.clear()
             try:
+                self._holding.keep()
                 self.tick()
+            except (CronsElsewhere, TakenForDead) as e:
+                _log.warning("the crons ended: %s", e)
+                self.failed = e
+                self._stopping.set()
             except Exception as e:  # a full disk ends nothing: it is looked at again
                 _log.warning("the crons could not be looked at: %s", e)
             self._wake.wait(self._poll_s)
         self._close()
+        self.on_end()
 
     def _open(self) -> None:
         self._carrier = self._given or best_carrier(self._store)

@@ -203,6 +203,8 @@ class Sharing:
     def _ask_one(
         self, tx: Transaction, promotion: Promotion, who: str, title: str, why: str
     ) -> None:
+        # The one thing that a cron writes into a feed that is not its own volume's: what an owner
+        # is asked quotes what nobody else's runs hold, which those of the target must not see.
         place = promotion.source if who == "owner" else promotion.target
         event = tx.event(
             EventType.PROPOSAL_CREATED,

@@ -146,7 +146,7 @@ def take_up(
     going_on: list[Cycle] = []
     for cycle in left:
         cron = find_cron(tx.conn, cycle.level, cycle.owner)
-        if cron is None or cron.failures >= DEATHS or _has_ended(tx, cycle):
+        if cron is None or cron.failures >= DEATHS or _has_ended(tx, cycle, cron):
             continue
         # It counts as a failure until it ends well: what kills its process must not do so for ever.
         values = {"status": "running", "began_at": stamp(cycle.began_at)}
@@ -190,8 +190,13 @@ def cron_name(cron: CronStatus) -> str:
     return f"{cron.level.value}:{cron.owner}"
 
 
-def _has_ended(tx: Transaction, cycle: Cycle) -> bool:
-    """Whether all of it was done, and only that was not noted where it is kept."""
+def _has_ended(tx: Transaction, cycle: Cycle, cron: CronStatus) -> bool:
+    """Whether all of it was done, and only that was not noted where it is kept.
+
+    The next cycle of its cron may have begun, and ended, before that could be noted.
+    """
+    if cron.began_at is not None and cron.began_at > cycle.began_at:
+        return True
     newest = recall(tx, cycle.level.place(cycle.owner)).report
     return newest is not None and newest.cycle_id == cycle.id
 

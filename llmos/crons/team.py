@@ -75,6 +75,7 @@ class TeamCycle:
             events.c.owner.in_(people),
             events.c.seq > since,
             events.c.type.in_(kinds),
+            events.c.actor != _LEVEL.author,  # what it asked an owner is no news to it
         )
         new, newest = c.execute(theirs).one()
         return people, int(newest or since), int(new)

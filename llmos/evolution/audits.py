@@ -15,7 +15,7 @@ from typing import Literal
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from llmos.evolution.bounds import CONFIDENCE, lower_bound, upper_bound
-from llmos.evolution.ledger import doubt_copies, holder
+from llmos.evolution.ledger import doubt_copies, doubt_sources, holder
 from llmos.evolution.tool import TOOL
 from llmos.kernel.text import plain
 from llmos.memory.traces import REPLAY
@@ -169,6 +169,7 @@ def _suspend(tx: Transaction, store: Store, trace_id: str, audit: Audit, user_id
             trace_id=trace_id,
             detail=audit.detail,
         )
+        doubt_sources(tx, store, version, user_id, trace_id)
         return
     doubt_copies(tx, digest, user_id, trace_id)
     volume = Volume(store, "user", user_id, caller=Caller.user_cron(user_id, AUTHOR))

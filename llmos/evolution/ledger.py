@@ -9,10 +9,15 @@ from sqlalchemy import Connection
 from llmos.errors import UserError
 from llmos.evolution.tool import TOOL, LearntTool
 from llmos.store import Store, Transaction
-from llmos.values import ArtifactType, Mode, RunResult, Trace, Verdict
+from llmos.values import ArtifactType, EventType, Mode, RunResult, Trace, Verdict
 from llmos.volumes import Caller, Outcome, Place, Status, Version, Volume, record_usage
+from llmos.volumes.descent import copied_from, copies_of
 from llmos.volumes.promotion import descendants
+from llmos.volumes.records import place_of
 from llmos.volumes.roles import teams_of
+
+AUTHOR = "feedback"
+"""Who is recorded where what was said of a copy puts its source aside."""
 
 
 def near_volumes(conn: Connection, store: Store, user_id: str) -> list[Volume]:
@@ -58,6 +63,68 @@ def doubt_copies(tx: Transaction, digest: str, user_id: str, trace_id: str) -> N
                 trace_id=trace_id,
                 detail="what it was made from was found wrong",
             )
+
+
+def doubt_sources(
+    tx: Transaction, store: Store, version: Version, user_id: str, trace_id: str
+) -> None:
+    """Put aside what a shared version is a copy of, and all other copies: it is the same program.
+
+    Whoever has them is told why. Who said so, and of which run, is told to nobody but those who
+    said it themselves.
+
+    Args:
+        tx: The transaction that notes that a run of the version was wrong.
+        store: Where the volumes are.
+        version: The shared one.
+        user_id: Who said so.
+        trace_id: The run.
+    """
+    sources = copied_from(tx.conn, version)
+    place = place_of(version)
+    # A name that no person can have: what is counted for it is counted for nobody.
+    by, said = f"{version.volume}-cron", f"a user of {place} said that a run of its copy was wrong"
+    same = {(v.artifact_id, v.digest): v for v in [*copies_of(tx.conn, sources), *sources]}
+    same.pop((version.artifact_id, version.digest), None)
+    for other in same.values():
+        own = other.owner == user_id and other.volume == "user"
+        run = trace_id if own else None
+        record_usage(tx, other, Outcome.DISAGREED, user_id=by, trace_id=run, detail=said)
+        if other.volume == "user" and not other.status.out_of_use:
+            why = f"{said}: your run {trace_id[-6:]}" if own else said
+            _put_aside(tx, store, other, place, why)
+
+
+def _put_aside(tx: Transaction, store: Store, source: Version, of: Place, why: str) -> None:
+    """Take a user's tool out of use, of which a copy was wrong, and say so to the user."""
+    volume = Volume(store, "user", source.owner, caller=Caller.user_cron(source.owner, AUTHOR))
+    volume.set_status(
+        ArtifactType.TOOL,
+        source.name,
+        Status.QUARANTINED,
+        version=source.digest,
+        author=AUTHOR,
+        why=why,
+        tx=tx,
+    )
+    change = tx.events[-1].id
+    title = f"your tool {source.name} is out of use: its copy was wrong"
+    event = tx.event(
+        EventType.SYSTEM_ALERT,
+        owner=source.owner,
+        actor=AUTHOR,
+        subject=source.artifact_id,
+        title=title,
+        payload={"why": why, "name": source.name, "digest": source.digest, "copy": str(of)},
+    )
+    tx.notify(
+        event,
+        owner=source.owner,
+        title=title,
+        description=f"{why}. If it is right after all: llmos undo {change[-6:].lower()}",
+        reason="a tool of yours that is shared was found wrong",
+        finding=f"doubt:{event}",
+    )
 
 
 def record_run(store: Store, tool: LearntTool, result: RunResult, user_id: str) -> None:
@@ -115,6 +182,8 @@ def judge_tool(store: Store, trace: Trace, user_id: str) -> None:
         record_usage(tx, version, outcome, user_id=user_id, trace_id=trace.id)
         if wrong:
             doubt_copies(tx, digest, user_id, trace.id)
+            if volume.place.volume != "user":
+                doubt_sources(tx, store, version, user_id, trace.id)
         # A shared one is off everybody's shelf by that line; who may not write it only says so.
         own = volume.place == Place("user", user_id)
         if wrong and own and not version.status.out_of_use:

@@ -120,7 +120,9 @@ def propose(
         "why": "",
     }
     made = _promotion(tx.conn.execute(insert(proposals).returning(proposals), row).one())
-    _tell(tx, EventType.PROPOSAL_CREATED, made, by, f"share {made.name} with {target}?")
+    # In the feed of the volume that it comes from: whoever proposes looks after that one. What is
+    # there is nobody else's to see before the gates have been asked.
+    _tell(tx, EventType.PROPOSAL_CREATED, made, by, f"share {made.name} with {target}?", source)
     return made
 
 
@@ -214,7 +216,8 @@ def decide(
     applied = status is ProposalStatus.APPLIED
     kind = EventType.PROPOSAL_APPLIED if applied else EventType.PROPOSAL_REJECTED
     if status is not ProposalStatus.APPROVED:
-        _tell(tx, kind, made, by, f"{made.name} to {made.target}: {status.value}")
+        # By the target's cron or people; the system's cron, which ends old ones, may write in all.
+        _tell(tx, kind, made, by, f"{made.name} to {made.target}: {status.value}", made.target)
     return made
 
 
@@ -236,11 +239,13 @@ def _update(tx: Transaction, promotion: Promotion, **changed: object) -> Promoti
     return _promotion(tx.conn.execute(query).one())
 
 
-def _tell(tx: Transaction, type: EventType, made: Promotion, by: str, title: str) -> None:
+def _tell(
+    tx: Transaction, type: EventType, made: Promotion, by: str, title: str, feed: Place
+) -> None:
     tx.event(
         type,
-        volume=made.target.volume,
-        owner=made.target.owner,
+        volume=feed.volume,
+        owner=feed.owner,
         actor=by,
         subject=made.id,
         title=title,

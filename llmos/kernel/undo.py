@@ -76,6 +76,8 @@ class Undo:
         left = self.cannot(run_id)
         if not records:
             why = f": {'; '.join(left)}" if left else ""
+            if self._was_imported(run_id):
+                why = ": it was imported, so LLM OS itself did nothing"
             raise UserError(f"there is nothing to undo in run {run_id[-6:]}{why}")
         self._journal.refuse_conflicts(run_id)
         called: list[str] = []
@@ -141,6 +143,10 @@ class Undo:
                 f"run {run_id[-6:]} is not over, so it cannot be undone",
                 "wait for it or cancel it, then undo again",
             )
+
+    def _was_imported(self, run_id: str) -> bool:
+        query = select(traces.c.process_id).where(traces.c.id == run_id)
+        return self._store.read(lambda c: c.execute(query).scalar_one()) is None
 
     def _steps(self, run_id: str) -> list[Row[Any]]:
         query = select(steps).where(steps.c.trace_id == run_id).order_by(steps.c.idx)

@@ -100,19 +100,27 @@ class Traces:
         return int(self._row(trace_id).standing)
 
     def recent(
-        self, scope: Scope | None = None, *, limit: int = 20, whole: bool = False
+        self,
+        scope: Scope | None = None,
+        *,
+        limit: int = 20,
+        imported: bool = True,
+        whole: bool = False,
     ) -> list[Trace]:
         """The newest traces first, without steps.
 
         Args:
             scope: Whose; everybody's when left out.
             limit: How many at most.
+            imported: Also those of what others did, elsewhere.
             whole: Leave out parts of plans.
         """
         newest = (traces.c.started_at.desc(), traces.c.id.desc())
         query: Select[Any] = select(traces).order_by(*newest).limit(limit)
         if scope is not None:
             query = query.where(traces.c.volume == "user", traces.c.owner == scope.user_id)
+        if not imported:
+            query = query.where(traces.c.process_id.is_not(None))
         if whole:
             query = query.where(traces.c.part_of.is_(None))
         return [_trace(row, ()) for row in self._store.read(lambda c: c.execute(query).all())]

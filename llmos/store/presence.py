@@ -15,6 +15,10 @@ from llmos.store.schema import processes, stamp
 from llmos.store.transaction import Transaction
 
 
+class TakenForDead(StoreError):
+    """Another process took this one for dead: what it had open is closed, and it is over."""
+
+
 class Presence:
     """The row of this process among those of the others; this class for a database in memory.
 
@@ -35,7 +39,7 @@ class Presence:
         """Called in each transaction that writes, first.
 
         Raises:
-            StoreError: This process was taken for dead: others have closed what it had open.
+            TakenForDead: Others have closed what it had open.
         """
 
     def release(self) -> None:
@@ -61,9 +65,16 @@ class Presence:
         living = self._living(conn, list(others)) if others else set()
         return [i for i in others if i not in living]
 
+    def lives(self, conn: Connection, process_id: str) -> bool:
+        """Whether a process lives and was not noted as ended; also this one."""
+        unended = processes.c.ended_at.is_(None) & (processes.c.id == process_id)
+        if conn.scalar(select(processes.c.id).where(unended)) is None:
+            return False
+        return process_id in self._living(conn, [process_id])
+
     def _living(self, conn: Connection, others: list[str]) -> set[str]:
-        """Those of ``others`` that live."""
-        return set()
+        """Those of ``others`` that live: in memory, this process alone."""
+        return {self.process_id} & set(others)
 
 
 class FilePresence(Presence):
@@ -81,6 +92,8 @@ class FilePresence(Presence):
 
     def hold(self) -> None:
         """Take this process's lock."""
+        with suppress(OSError):  # what is wrong with the folder, the lock says
+            self._folder.mkdir(mode=0o700, exist_ok=True)
         if not self._own.try_acquire():
             raise BugError(f"process id {self.process_id!r} is taken")
 
@@ -133,13 +146,13 @@ class SessionPresence(Presence):
         """Refuse to write for a process that was taken for dead.
 
         Raises:
-            StoreError: It was.
+            TakenForDead: It was.
         """
         if self._connections < 2:
             return
         mine = select(processes.c.ended_at).where(processes.c.id == self.process_id)
         if connection.scalar(mine) is not None:
-            raise StoreError(
+            raise TakenForDead(
                 f"the connection to {self._where} was lost for so long that another process took "
                 "this one for dead and closed what it had open",
                 "start this program again",

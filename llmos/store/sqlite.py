@@ -48,8 +48,10 @@ class Sqlite(dialect.Dialect):
         return self._engine(QueuePool, "BEGIN", ("query_only=ON",))
 
     def presence(self, process_id: str, home: Path) -> Presence:
-        """Lock files: whoever opens a database file is on the machine that it lies on."""
-        return Presence(process_id) if self.in_memory else FilePresence(process_id, home / "run")
+        """Lock files beside the database: two homes may share it, on the machine it lies on."""
+        if not self.url.database:
+            return Presence(process_id)
+        return FilePresence(process_id, Path(self.url.database).absolute().parent / "run")
 
     def prepare(self, engine: Engine) -> None:
         """Let readers and one writer work side by side; the database file remembers it.

@@ -178,6 +178,10 @@ class Store:
         """Ids of processes that ended without closing their store; never this one."""
         return self.read(self._presence.dead)
 
+    def lives(self, conn: Connection, process_id: str) -> bool:
+        """Whether a process has the database open, wherever it runs; also this one."""
+        return self._presence.lives(conn, process_id)
+
     def end_process(self, tx: Transaction, process_id: str) -> None:
         """Note that a process has ended, so that it is not found dead again."""
         self._presence.end(tx, process_id)

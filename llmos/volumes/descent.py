@@ -62,6 +62,52 @@ def descendants(conn: Connection, digest: str) -> list[Version]:
     return outlines(conn, made_from(conn, holders(conn, digest)))
 
 
+def copied_from(conn: Connection, version: Version) -> list[Version]:
+    """The versions of which one is a copy, at whatever remove; only what was promoted.
+
+    What else is in its lineage does the same, or was its draft: those are other programs.
+
+    Args:
+        conn: Where to read.
+        version: The copy.
+
+    Returns:
+        The oldest first, without their contents; what was purged is not among them.
+    """
+    made: dict[Node, list[Promotion]] = defaultdict(list)
+    for promotion in promotions(conn):
+        made[promotion.made].append(promotion)
+    found: set[Node] = set()
+    todo: list[Node] = [(version.artifact_id, version.digest)]
+    while todo:
+        for promotion in made.get(todo.pop(), ()):
+            there = holders(conn, promotion.source).items()
+            new = {node for node, place in there if place == promotion.origin} - found
+            found |= new
+            todo += new
+    return outlines(conn, found)
+
+
+def copies_of(conn: Connection, sources: Iterable[Version]) -> list[Version]:
+    """The versions that are copies of some, at whatever remove, as `copied_from` tells it."""
+    shared: dict[tuple[str, Place], set[Node]] = defaultdict(set)
+    for promotion in promotions(conn):
+        shared[promotion.source, promotion.origin].add(promotion.made)
+    found: set[Node] = set()
+    todo = list(sources)
+    while todo:
+        version = todo.pop()
+        new = shared.get((version.digest, Place(version.volume, version.owner)), set()) - found
+        found |= new
+        todo += outlines(conn, _there(conn, new))
+    return outlines(conn, _there(conn, found))
+
+
+def _there(conn: Connection, nodes: Collection[Node]) -> set[Node]:
+    """Those of some versions that were not purged."""
+    return {node for node in nodes if node in holders(conn, node[1])}
+
+
 def holders(conn: Connection, digest: str) -> dict[Node, Place]:
     """The versions with this digest, in all volumes."""
     columns = (versions.c.artifact_id, versions.c.volume, versions.c.owner)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, delete, select
@@ -9,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select
 from llmos.errors import PermissionDenied, UserError
 from llmos.store import Transaction
 from llmos.store.dialect import insert_new
-from llmos.store.schema import artifacts, private, stamp, traces
+from llmos.store.schema import artifacts, parse_stamp, private, stamp, traces
 from llmos.volumes.records import Place
 
 if TYPE_CHECKING:
@@ -69,6 +71,34 @@ def is_private(
     whole = _row(place, "volume", "")
     meant = whole if kind == "volume" else whole | _row(place, kind, _stored(kind, subject))
     return conn.execute(select(private.c.at).where(meant).limit(1)).first() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One thing that its owner keeps private."""
+
+    kind: PrivateKind
+    subject: str
+    """Id of the artifact or trace; ``""`` for the whole volume."""
+    name: str
+    """What people call it: the name of the artifact, the goal of the trace."""
+    since: datetime
+
+
+def list_private(conn: Connection, place: Place) -> list[Kept]:
+    """What is kept private of a volume: the whole first, then the newest."""
+    mine = (private.c.volume == place.volume) & (private.c.owner == place.owner)
+    query = (
+        select(private.c.kind, private.c.subject, private.c.at, artifacts.c.name, traces.c.goal)
+        .outerjoin(artifacts, artifacts.c.id == private.c.subject)
+        .outerjoin(traces, traces.c.id == private.c.subject)
+        .where(mine)
+        .order_by(private.c.subject != "", private.c.at.desc(), private.c.subject)
+    )
+    return [
+        Kept(row.kind, row.subject, row.name or row.goal or "", parse_stamp(row.at))
+        for row in conn.execute(query)
+    ]
 
 
 def shown(

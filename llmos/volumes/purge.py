@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Table, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
 
 from llmos.errors import PermissionDenied, UserError
 from llmos.kernel.text import plain
@@ -58,30 +58,58 @@ def purge(
         PermissionDenied: The caller may not.
         UserError: There is no such artifact, or it is pinned.
     """
-    _require_right(tx, caller, place)
+    gone = would_go(tx.conn, caller, place, type, name)
     artifact = reading.get(tx.conn, View(place), type, name)
+    delete_versions(tx, gone, caller.author)
+    _tell(tx, artifact, gone, caller.author, why)
+    note_purge(tx, {place, *map(place_of, gone)})
+    return len(gone)
+
+
+def would_go(
+    conn: Connection, caller: Caller, place: Place, type: ArtifactType, name: str
+) -> list[Version]:
+    """The versions that `purge` would delete, without their contents; nothing is changed.
+
+    Raises:
+        PermissionDenied: The caller may not purge there.
+        UserError: There is no such artifact, or it is pinned.
+    """
+    require_right(conn, caller, place)
+    artifact = reading.get(conn, View(place), type, name)
     if artifact.pinned:
         raise UserError(f"{artifact.label} is pinned", "unpin it first")
     mine = select(versions.c.digest).where(versions.c.artifact_id == artifact.id)
-    own = [(artifact.id, digest) for digest in tx.conn.scalars(mine)]
-    gone = outlines(tx.conn, made_from(tx.conn, own) | set(own))
+    own = [(artifact.id, digest) for digest in conn.scalars(mine)]
+    return outlines(conn, made_from(conn, own) | set(own))
+
+
+def delete_versions(tx: Transaction, gone: Sequence[Version], by: str) -> None:
+    """Delete versions and what tables say of them, and the artifacts that have no other."""
     dialect.overwrite_deleted(tx.conn)
     by_artifact: dict[str, list[Version]] = defaultdict(list)
     for version in gone:
         by_artifact[version.artifact_id].append(version)
     for deleted in by_artifact.values():
-        _delete(tx, deleted, caller.author)
-    _tell(tx, artifact, gone, caller.author, why)
-    for where in {place, *map(place_of, gone)}:
+        _delete(tx, deleted, by)
+
+
+def note_purge(tx: Transaction, places: Collection[Place]) -> None:
+    """Have whoever remembers what volumes hold read it anew."""
+    for where in places:
         times = int(get_watermark(tx, PURGED, where) or 0) + 1
         set_watermark(tx, PURGED, where, str(times))
-    return len(gone)
 
 
-def _require_right(tx: Transaction, caller: Caller, place: Place) -> None:
+def require_right(conn: Connection, caller: Caller, place: Place) -> None:
+    """Let only those go on who may purge.
+
+    Raises:
+        PermissionDenied: The caller may not.
+    """
     person = caller.kind is Kind.PERSON
-    admin = person and role_of(tx.conn, SYSTEM, caller.name) is Role.ADMIN
-    if not admin and not (person and may(tx.conn, caller, place, Access.WRITE)):
+    admin = person and role_of(conn, SYSTEM, caller.name) is Role.ADMIN
+    if not admin and not (person and may(conn, caller, place, Access.WRITE)):
         raise PermissionDenied(
             f"{caller} may not purge from {place}: only its owner or an admin may",
             "archive it, or ask its owner or an admin",
@@ -140,10 +168,6 @@ def _of(table: Table, artifact_id: str, digests: Collection[str]) -> ColumnEleme
 
 
 def _tell(tx: Transaction, artifact: Artifact, gone: Sequence[Version], by: str, why: str) -> None:
-    def named(version: Version) -> dict[str, Json]:
-        where = {"volume": version.volume, "owner": version.owner}
-        return {**where, "name": version.name, "digest": version.digest}
-
     tx.event(
         EventType.ARTIFACT_DELETED,
         volume=artifact.volume,
@@ -159,3 +183,9 @@ def _tell(tx: Transaction, artifact: Artifact, gone: Sequence[Version], by: str,
             "why": plain(why),
         },
     )
+
+
+def named(version: Version) -> dict[str, Json]:
+    """What is left of a version that was purged."""
+    where = {"volume": version.volume, "owner": version.owner}
+    return {**where, "name": version.name, "digest": version.digest}

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from sqlalchemy import select
 
 from llmos.crons import CronLevel
 from llmos.store import Store
 from llmos.store.schema import artifacts, crons, events
-from llmos.volumes import get_watermark
-from tests.crons.worker import MARK, counting
+from llmos.values import ArtifactType
+from llmos.volumes import Volume, get_watermark
+from tests.crons.worker import CALLERS, MARK, counting
+from tests.support.databases import Database
+
+SETTING = "LLMOS_DATABASE_URL"
 
 OWNERS = {"user": "alice", "team": "engineering", "system": "system"}
 
@@ -33,20 +38,20 @@ class Left:
     running: int
     unpaired: int
     """Beginnings of cycles that have no end, or ends that are told twice."""
+    overlapping: int
+    """Numbers written by a process after another one had begun to work on the volume."""
 
 
-def kill_again_and_again(home: Path, times: int, seed: int = 1) -> None:
-    """Start a daemon and kill it at a random moment, ``times`` times."""
+def kill_again_and_again(database: Database, times: int, seed: int = 1) -> None:
+    """Start a daemon and kill it at a random moment, ``times`` times.
+
+    Where the database is shared, the next one is of another home every time: another machine.
+    """
     chance = random.Random(seed)
-    for _ in range(times):
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tests.crons.worker", str(home)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    for n in range(times):
+        child = start(another(database, n))
         assert child.stdout is not None and child.stderr is not None
-        assert child.stdout.readline(), child.stderr.read()
+        assert child.stdout.readline() == "ready\n", child.communicate()
         for _ in range(chance.randint(0, 4)):
             child.stdout.readline()  # a cycle that did something
         time.sleep(chance.uniform(0.0, 0.1))
@@ -58,9 +63,26 @@ def kill_again_and_again(home: Path, times: int, seed: int = 1) -> None:
         assert "Traceback" not in error, error
 
 
-async def what_is_left(home: Path) -> Left:
+def another(database: Database, n: int) -> Database:
+    """A second home on a shared database, and back."""
+    shared = database.url is not None and n % 2
+    return replace(database, home=database.home.with_name("elsewhere")) if shared else database
+
+
+def start(database: Database) -> subprocess.Popen[str]:
+    """Start a daemon; its first line is ``ready``, or why it does not run the crons."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.crons.worker", str(database.home)],
+        env={**os.environ, **({SETTING: database.url} if database.url else {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def what_is_left(database: Database) -> Left:
     """Let one more daemon mend the home, then look."""
-    with Store.open(home) as store:
+    with database.open() as store:
         engine = counting(store)
         await engine.start()
         for level, owner in OWNERS.items():
@@ -80,12 +102,21 @@ async def what_is_left(home: Path) -> Left:
             doubled=sum(max(numbers[level] - found[level], 0) for level in OWNERS),
             running=len(running),
             unpaired=unpaired(store),
+            overlapping=sum(overlapping(store, level, owner) for level, owner in OWNERS.items()),
         )
 
 
 def made(store: Store, level: str, owner: str) -> int:
     place = CronLevel(level).place(owner)
     return int(store.read(lambda c: get_watermark(c, MARK, place)) or 0)
+
+
+def overlapping(store: Store, level: str, owner: str) -> int:
+    volume = Volume(store, level, owner, caller=CALLERS[CronLevel(level)](owner))
+    names = sorted(a.name for a in volume.list_artifacts(ArtifactType.INSIGHT, limit=100_000))
+    by = [volume.get(ArtifactType.INSIGHT, name).content["by"] for name in names]
+    blocks = [process for process, _ in groupby(by)]
+    return len(blocks) - len(set(blocks))
 
 
 def unpaired(store: Store) -> int:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from llmos.crons import CronLevel, CycleReport
+from llmos.crons import CronLevel, CycleReport, states
 from llmos.crons.holding import CronsElsewhere, holder
+from llmos.crons.schedule import Schedule
+from llmos.crons.status import add_cron
 from llmos.errors import ConfigError, UserError
-from llmos.store import Store
+from llmos.store import Store, Transaction
 from tests.conftest import TestClock
 from tests.crons.conftest import Cycles, Hanging, MakeEngine, did, told
 
@@ -381,3 +383,25 @@ def run(home: Path, statement: str) -> None:
     with connection:
         connection.execute(statement)
     connection.close()
+
+
+def test_a_cycle_that_ended_is_not_taken_up_when_the_next_one_has_ended_too(
+    store: Store, clock: TestClock
+) -> None:
+    """Its process died before it could note the end where it keeps the cycle."""
+    schedule = Schedule.of()
+
+    def through(tx: Transaction) -> states.Cycle:
+        cycle = states.begin(tx, USER, "alice", clock())
+        assert cycle is not None
+        done = did("user", "alice", "mail", cycle_id=cycle.id)
+        states.finish(tx, cycle, done, clock(), schedule)
+        return cycle
+
+    store.write(lambda tx: add_cron(tx, USER, "alice", clock()))
+    first = store.write(through)
+    clock.forward(seconds=1800)
+    second = store.write(through)
+    left = store.write(lambda tx: states.take_up(tx, [first, second], clock(), schedule))
+    assert left == []
+    assert len(told(store, *ENDS)) == 4

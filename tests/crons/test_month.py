@@ -8,13 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from llmos import LLMOS, LLMOSConfig, Mode
 from llmos.cortex.processors import RecordedProcessor
 from llmos.crons import CycleReport
 from llmos.errors import PermissionDenied, UserError
 from llmos.evolution.ir import Program, call
+from llmos.evolution.ledger import doubt_sources
 from llmos.evolution.proposals import ProposalStatus
+from llmos.store.schema import events, usages
 from llmos.values import ArtifactType, RunResult
 from llmos.volumes import Status
 from tests.conftest import TestClock
@@ -241,6 +244,89 @@ async def test_wrong_said_of_the_source_takes_its_copies_from_all(house: Home) -
     assert third.explain(other.goal)[0].mode is Mode.CRYSTALLIZED
     await alice.feedback(result.trace_id, success=False)
     assert third.explain(other.goal)[0].mode is Mode.LEARNER
+
+
+async def test_wrong_said_of_a_copy_puts_its_source_aside_and_tells_the_owner(
+    house: Home,
+) -> None:
+    alice, _ = await shared(house)
+    third = await house.of("user-3", "engineering")
+    lesson, other = known(GIVEN[16:], GIVEN[:4])[:2]
+    result = await house.do(third, lesson)
+    assert alice.explain(other.goal)[0].mode is Mode.CRYSTALLIZED
+    await third.feedback(result.trace_id, success=False, note="a secret of mine")
+    assert alice.explain(other.goal)[0].mode is not Mode.CRYSTALLIZED
+    (mine,) = alice.kernel.get_user_volume().list_artifacts(TOOL)
+    assert mine.status is Status.QUARANTINED
+    (told_of,) = [
+        n for n in alice.kernel.get_cron_notifications() if "its copy was wrong" in n["title"]
+    ]
+    said = str(told_of["description"])
+    assert "a user of the team volume of engineering said that a run of its copy" in said
+    alice.kernel.take_back(said.rpartition(" ")[2])
+    house.later(hours=1)
+    assert alice.explain(other.goal)[0].mode is Mode.CRYSTALLIZED
+
+
+async def test_who_said_wrong_of_a_copy_and_of_which_run_is_told_to_nobody(house: Home) -> None:
+    alice, _ = await shared(house)
+    third = await house.of("user-3", "engineering")
+    (lesson,) = known(GIVEN[16:], GIVEN[:4])[:1]
+    result = await house.do(third, lesson)
+    before = alice.kernel.hub.get_activity_feed(1000, 1000)
+    await third.feedback(result.trace_id, success=False, note="a secret of mine")
+    new = [e for e in alice.kernel.hub.get_activity_feed(1000, 1000) if e not in before]
+    assert new
+    uses = alice._kernel.store.read(
+        lambda c: c.execute(select(usages).where(usages.c.owner == "alice")).all()
+    )
+    everything = f"{new} {alice.kernel.get_cron_notifications()} {uses}"
+    for secret in (
+        "user-3",
+        "a secret of mine",
+        result.trace_id,
+        result.trace_id[-6:],
+        lesson.goal,
+    ):
+        assert secret not in everything
+
+
+async def test_the_owner_who_used_the_copy_is_told_of_the_run(house: Home) -> None:
+    """Copies in other teams go too: they are the same program."""
+    alice, _ = await shared(house)
+    third = await house.of("user-3", "engineering")
+    lesson = known(GIVEN[16:], GIVEN[:4])[0]
+    result = await house.do(third, lesson)
+    store = alice._kernel.store
+    (version,) = alice.kernel.get_team_volume("engineering").list_artifacts(TOOL)
+    copy = alice.kernel.get_team_volume("engineering").get(TOOL, version.name)
+    store.write(lambda tx: doubt_sources(tx, store, copy, "alice", result.trace_id))
+    said = [str(n["description"]) for n in alice.kernel.get_cron_notifications()]
+    assert any(f"your run {result.trace_id[-6:]}" in text for text in said)
+
+
+async def test_what_a_user_cron_proposes_is_told_in_its_users_feed_alone(house: Home) -> None:
+    await alices_tool(house)
+    store = house.opened[0]._kernel.store
+    kinds = events.c.type == "PROPOSAL_CREATED"
+    rows = store.read(
+        lambda c: c.execute(
+            select(events.c.volume, events.c.owner, events.c.actor).where(kinds)
+        ).all()
+    )
+    assert set(rows) == {("user", "alice", "user-cron")}
+
+
+async def test_no_cron_writes_into_a_feed_of_others_but_to_ask_an_owner(house: Home) -> None:
+    await shared(house)
+    await cycle(house.opened[0], "system")
+    own = {"user-cron": "user", "team-cron": "team", "system-cron": "system"}
+    store = house.opened[0]._kernel.store
+    rows = store.read(
+        lambda c: c.execute(select(events.c.actor, events.c.volume, events.c.type)).all()
+    )
+    foreign = {(r.actor, r.volume, r.type) for r in rows if own.get(r.actor, r.volume) != r.volume}
+    assert foreign <= {("team-cron", "user", "PROPOSAL_CREATED")}
 
 
 async def test_what_is_private_is_not_shared(house: Home) -> None:

@@ -12,6 +12,7 @@ from llmos.store import Store
 from llmos.store.schema import events
 from llmos.values import ArtifactType, EventType
 from llmos.volumes import Caller, Status, Version, Volume, What, keep_private
+from llmos.volumes.descent import copied_from, copies_of
 from llmos.volumes.promotion import descendants, promote, recall
 from llmos.volumes.roles import first_user, join
 from tests.volumes.people import kept_by
@@ -213,6 +214,27 @@ def test_the_same_content_elsewhere_by_chance_is_no_descendant(
     put(bobs, THREE)
     take_back(store, ALICE, source)
     assert [v.status for v in bobs.history(TOOL, "f")] == [Status.ACTIVE] * 3
+
+
+def test_copies_lead_to_what_was_promoted_and_from_there_to_all_others(
+    store: Store, volume: Volume, red: Volume, system: Volume
+) -> None:
+    blue = kept_by(store, "team", "blue")
+    bobs = put(Volume(store, "user", "bob", caller=BOB), THREE, "g")
+    source = put(volume, ONE)
+    first = up(store, source, red, content=TWO, lineage=[bobs.digest])
+    far, other = up(store, first, system), up(store, source, blue)
+
+    def names(found: list[Version]) -> list[str]:
+        return sorted(f"{v.volume}/{v.owner}" for v in found)
+
+    assert names(store.read(lambda c: copied_from(c, far))) == ["team/red", "user/alice"]
+    # What does the same is not what was copied.
+    assert names(store.read(lambda c: copied_from(c, first))) == ["user/alice"]
+    assert store.read(lambda c: copied_from(c, source)) == []
+    every = ["system/system", "team/blue", "team/red"]
+    assert names(store.read(lambda c: copies_of(c, [source]))) == every
+    assert store.read(lambda c: copies_of(c, [other, bobs])) == []
 
 
 # --- recall ------------------------------------------------------------------------------------

@@ -44,12 +44,13 @@ def working_directory(cwd: Path | None) -> Path:
     return (cwd.expanduser() if cwd is not None else Path.cwd()).resolve()
 
 
-def find_run(os: LLMOS, name: str) -> Trace:
+def find_run(os: LLMOS, name: str, *, imported: bool = True) -> Trace:
     """The run that a person means.
 
     Args:
         os: Booted.
         name: Its id, the beginning or the last six characters of it, or ``last``.
+        imported: Whether the last one may be one that was made elsewhere and learnt here.
 
     Raises:
         UserError: There is none, or there are several.
@@ -59,7 +60,9 @@ def find_run(os: LLMOS, name: str) -> Trace:
     text = name.strip().upper()
     mine = Scope(os.user_id)
     if text == "LAST":
-        newest = os.traces.recent(mine, limit=1, whole=True)
+        newest = os.traces.recent(mine, limit=1, imported=imported, whole=True)
+        if not newest and os.traces.recent(mine, limit=1):
+            raise UserError("all runs were imported: LLM OS itself has done nothing yet")
         if not newest:
             raise UserError("there is no run yet", 'begin with: llmos run "…"')
         return os.traces.get(newest[0].id)
@@ -82,7 +85,8 @@ def run_or_event(os: LLMOS, name: str) -> Trace | None:
     """
     is_event = os.kernel.is_event(name)
     try:
-        run = find_run(os, name)
+        # What is undone, LLM OS did itself.
+        run = find_run(os, name, imported=False)
     except UserError:
         if is_event:
             return None

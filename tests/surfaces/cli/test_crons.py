@@ -104,3 +104,26 @@ def test_a_cron_that_is_not_there_is_told(
 ) -> None:
     code, told = said(tmp_path, capsys, *words)
     assert (code, told["error"]["message"]) == (2, says)
+
+
+def test_a_home_that_shares_the_database_says_where_the_crons_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LLMOS_DATABASE_URL", f"sqlite:///{tmp_path / 'shared.db'}")
+    elsewhere = tmp_path / "elsewhere"
+    command = [sys.executable, "-m", "llmos", "--home", str(elsewhere), "daemon"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "the crons run; Ctrl-C ends them\n"
+        _, shown = said(tmp_path, capsys, "crons", "status")
+        assert shown["run_by"]["pid"] == process.pid
+        assert shown["run_by"]["home"] == str(elsewhere)
+        code, error = said(tmp_path, capsys, "crons", "stop")
+        assert (code, error["error"]["type"]) == (2, "CronsElsewhere")
+        assert "stop it first there" in error["error"]["hint"]
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+    assert said(tmp_path, capsys, "crons", "status")[1]["run_by"] is None

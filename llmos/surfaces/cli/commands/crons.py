@@ -31,7 +31,6 @@ def main(ctx: typer.Context, limit: Limit = 20, as_json: JsonFlag = False) -> No
 @app.command("status")
 def status(ctx: typer.Context, limit: Limit = 20, as_json: JsonFlag = False) -> None:
     """Show the crons, what each did last, when it is due, and who runs them."""
-    from llmos.crons.holding import holder
     from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json
     from llmos.surfaces.cli.views.crons import Shown, show_crons
@@ -39,7 +38,7 @@ def status(ctx: typer.Context, limit: Limit = 20, as_json: JsonFlag = False) -> 
     asked = globals_of(ctx)
 
     async def work(os: LLMOS) -> Shown:
-        return Shown(holder(os.home), tuple(os.kernel.get_cron_status()), limit)
+        return Shown(os.kernel.crons.holder(), tuple(os.kernel.get_cron_status()), limit)
 
     shown = with_os(asked, work)
     if as_json:
@@ -73,9 +72,13 @@ def start(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 def stop(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     """End the daemon that runs the crons."""
     from llmos.crons.background import end
+    from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json
 
-    ended = end(globals_of(ctx).folder)
+    asked = globals_of(ctx)
+    ended = end(asked.folder)
+    if ended is None:
+        with_os(asked, _nobody_elsewhere)
     if as_json:
         print_json({"stopped": ended is not None, "pid": ended.pid if ended else None})
     else:
@@ -147,6 +150,15 @@ def _switch(
         print(f"{what.capitalize()}: {changed} {'cron' if changed == 1 else 'crons'}.")
     else:
         print(f"Nothing to do: it was {what} already." if pause else "Nothing was paused.")
+
+
+async def _nobody_elsewhere(os: LLMOS) -> None:
+    """Refuse to end what runs in another home that shares the database."""
+    from llmos.crons.holding import CronsElsewhere
+
+    found = os.kernel.crons.holder()
+    if found is not None:
+        raise CronsElsewhere(found)
 
 
 def _level(text: str) -> CronLevel:

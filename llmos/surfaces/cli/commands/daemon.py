@@ -42,11 +42,18 @@ async def _live(asked: Globals) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
+
+    def end() -> None:
+        loop.call_soon_threadsafe(ended.set)
+
     async with make(asked) as os:
         crons = os.kernel.crons
         crons.on_cycle = tell
+        crons.on_end = end
         os.kernel.launch_crons(kind=DAEMON)
         typer.echo("the crons run; Ctrl-C ends them", err=True)
         await ended.wait()
         await crons.stop()
+        if crons.failed is not None:
+            raise crons.failed
         return crons.cycles_left

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmos.surfaces.cli.commands import volumes_files
+from llmos.surfaces.cli.commands import volumes_files, volumes_owner
+from llmos.surfaces.cli.commands.volumes_owner import Level
 from llmos.surfaces.cli.options import JsonFlag, Limit, globals_of, group
 
 if TYPE_CHECKING:
     from llmos.boot import LLMOS
-
-
-class Level(StrEnum):
-    """Types of volumes."""
-
-    USER = "user"
-    TEAM = "team"
-    SYSTEM = "system"
 
 
 app = group("What is kept of whom. Without a command: of you.")
@@ -48,13 +40,17 @@ def show(
     async def work(os: LLMOS) -> None:
         stats = os.kernel.analyze_volume(level.value, owner)
         changes = os.kernel.get_artifact_changes(level.value, owner, limit)
+        kept = os.kernel.get_private() if level is Level.USER else []
         if as_json:
-            print_json(stats | {"changes": [to_json(change) for change in changes]})
+            told = {"changes": [to_json(change) for change in changes], "private": to_json(kept)}
+            print_json(stats | told)
         else:
-            show_volume(stats, changes)
+            show_volume(stats, changes, kept)
 
     with_os(globals_of(ctx), work)
 
 
 app.command("mirror")(volumes_files.mirror)
 app.command("push")(volumes_files.push)
+app.command("private")(volumes_owner.private)
+app.command("purge")(volumes_owner.purge)

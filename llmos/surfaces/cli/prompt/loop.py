@@ -87,7 +87,7 @@ class Conversation:
 
         if name == "last" and self.last is not None:
             name = self.last.trace_id
-        run = find_run(self.os, name)
+        run = find_run(self.os, name, imported=False)
         show_undone(run.id, self._runner.run(self.os.undo(run.id)))
         if self.last is not None and run.id == self.last.trace_id:
             self.session.forget_last()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmos.crons import CycleReport
-from llmos.crons.holding import Holder
+from llmos.crons.claim import Holder
 from llmos.crons.states import summary
 from llmos.crons.status import CronStatus
 from llmos.surfaces.cli.output import duration, one_line, print_table, to_json, when

@@ -1,0 +1,159 @@
+"""``llmos volumes private`` and ``purge``: what its owner alone says of a volume."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmos.surfaces.cli.options import JsonFlag, globals_of
+
+if TYPE_CHECKING:
+    from llmos.boot import LLMOS
+    from llmos.values import ArtifactType
+    from llmos.volumes import Volume
+
+
+class Level(StrEnum):
+    """Types of volumes."""
+
+    USER = "user"
+    TEAM = "team"
+    SYSTEM = "system"
+
+
+class Switch(StrEnum):
+    """Whether something is private."""
+
+    ON = "on"
+    OFF = "off"
+
+
+Name = Annotated[
+    str | None,
+    typer.Argument(metavar="[NAME|RUN]", help="A tool or another artifact, or the id of a run."),
+]
+Type = Annotated[
+    str | None, typer.Option("--type", metavar="TYPE", help="Kind of artifact, such as tool.")
+]
+
+
+def private(
+    ctx: typer.Context,
+    switch: Annotated[
+        Switch | None, typer.Argument(metavar="[on|off]", help="Shows what is, when left out.")
+    ] = None,
+    name: Name = None,
+    type_: Type = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Keep your volume, or one thing of it, from the crons of teams and of the system.
+
+    They do not look at what is private, so it is not shared. What was shared before stays where it
+    is: llmos recall takes it back.
+    """
+    from llmos.surfaces.cli.opening import with_os
+    from llmos.surfaces.cli.output import print_json, to_json
+    from llmos.surfaces.cli.views.volumes_owner import show_private, show_switched
+
+    async def work(os: LLMOS) -> None:
+        if switch is None:
+            kept = os.kernel.get_private()
+            print_json(to_json(kept)) if as_json else show_private(kept)
+            return
+        on = switch is Switch.ON
+        type, called = None, ""
+        if name is not None:
+            type, called = _meant(os, os.kernel.get_user_volume(), name, type_)
+        changed = os.kernel.keep_private(on, type, called)
+        if as_json:
+            told = {"type": type or "volume", "name": called}
+            print_json(to_json({**told, "private": on, "changed": changed}))
+        else:
+            kinds = [k.kind for k in os.kernel.get_private()]
+            show_switched(type, called, on, changed, kinds)
+
+    with_os(globals_of(ctx), work)
+
+
+def purge(
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME|RUN", help="A tool or another artifact, or the id of a run."),
+    ],
+    level: Annotated[Level, typer.Argument(metavar="[user|team|system]")] = Level.USER,
+    owner: Annotated[str | None, typer.Argument(help="Id of the team; yours by default.")] = None,
+    type_: Type = None,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the record.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would go, delete nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Delete something for good, with all that was made from it in every volume.
+
+    It cannot be undone; archiving can. What goes is told before, and asked.
+    """
+    from llmos.surfaces.cli.opening import with_os
+    from llmos.surfaces.cli.output import print_json, to_json
+    from llmos.surfaces.cli.views.volumes_owner import agrees, as_dict, show_going
+
+    async def work(os: LLMOS) -> None:
+        volume = os.kernel.get_volume(level.value, owner)
+        type, called = _meant(os, volume, name, type_)
+        going = os.kernel.would_purge(type, called, level.value, owner)
+        if not as_json:
+            show_going(type, called, volume.place, going)
+        done = not dry_run and (yes or agrees(called, ask=not as_json))
+        if done:
+            os.kernel.purge(type, called, level.value, owner, why)
+        if as_json:
+            print_json(to_json(as_dict(type, called, going) | {"purged": done}))
+        else:
+            print("Deleted." if done else "Nothing was deleted.")
+
+    with_os(globals_of(ctx), work)
+
+
+def _meant(os: LLMOS, volume: Volume, name: str, type_: str | None) -> tuple[ArtifactType, str]:
+    """The artifact or run that a person means, by kind and name.
+
+    Raises:
+        UserError: There is none, or there are several.
+    """
+    from llmos.errors import UserError
+    from llmos.surfaces.cli.opening import find_run
+    from llmos.values import ArtifactType
+
+    try:
+        kinds = [ArtifactType(type_.lower())] if type_ else list(ArtifactType)
+    except ValueError as e:
+        known = ", ".join(t.value for t in ArtifactType)
+        raise UserError(f"there is no type {type_!r}", f"use one of: {known}") from e
+    found = [(t, name) for t in kinds if _is_there(volume, t, name)]
+    if len(found) > 1:
+        types = ", ".join(t.value for t, _ in found)
+        raise UserError(f"several things are called {name!r}: {types}", "say which: --type")
+    if found:
+        return found[0]
+    if volume.place.volume == "user" and ArtifactType.TRACE in kinds:
+        try:
+            return ArtifactType.TRACE, find_run(os, name).id
+        except UserError:
+            pass
+    raise UserError(
+        f"there is no artifact or run {name[:80]!r} in {volume.place}",
+        "see: llmos tools, llmos insights, llmos traces",
+    )
+
+
+def _is_there(volume: Volume, type: ArtifactType, name: str) -> bool:
+    from llmos.errors import UserError
+
+    try:
+        return volume.find(type, name) is not None
+    except UserError:  # no artifact can be called that; the end of the id of a run can
+        return False
