@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from llmos.config import LLMOSConfig
+from llmos.cortex.agents import Agents, check_file
 from llmos.crons import CronLevel, CycleReport
 from llmos.crons.carriers import PlainCarrier
 from llmos.crons.context import CronContext
@@ -487,9 +488,20 @@ class CognitiveKernel:
         me = Caller.person(self._user_id)
         return Volume(self._kernel.store, "user", self._user_id, caller=me)
 
+    @property
+    def agents(self) -> Agents:
+        """The agents of the user, their teams and the system: to list, to read and to change."""
+        return Agents(self._kernel.store, self._user_id)
+
+    @property
+    def tool_names(self) -> tuple[str, ...]:
+        """Names of the tools that a model may be given."""
+        return self._kernel.registry.names
+
     def get_mirror(self) -> Mirror:
         """The files that show what volumes hold."""
-        return Mirror(self._kernel.store.home, self._kernel.store, Caller.person(self._user_id))
+        store, me = self._kernel.store, Caller.person(self._user_id)
+        return Mirror(store.home, store, me, checks={ArtifactType.AGENT: check_file})
 
     def get_readable_volumes(self) -> list[Volume]:
         """The volumes that concern the user: their own, those of their teams, the system's."""
