@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from llmos.cortex.agents import StoredAgent
 from llmos.kernel.checks import Check
 from llmos.kernel.runs import Beginning
 from llmos.memory.fold import fold, goal_key
@@ -27,12 +28,19 @@ class Request:
     max_cost_usd: float = 5.0
     project: str | None = None
     turns: tuple[Turn, ...] = ()
+    agent: StoredAgent | None = None
+    """What the model works as; None: the default."""
 
     @property
     def scopes(self) -> list[str]:
         """Who pays, from the widest to the narrowest."""
         team = [f"team:{self.team_id}"] if self.team_id else []
         return ["system", *team, f"user:{self.user_id}"]
+
+    @property
+    def context_digest(self) -> str:
+        """Digest of what the model sees beside the goal."""
+        return context_digest(self.turns, self.agent.label if self.agent else "")
 
     def beginning(self, run_id: str, now: datetime) -> Beginning:
         """The run for it, as it is stored when it begins.
@@ -49,8 +57,9 @@ class Request:
             user_id=self.user_id,
             team_id=self.team_id,
             project=self.project,
-            context_digest=context_digest(self.turns),
+            context_digest=self.context_digest,
             now=now,
             cwd=str(self.cwd),
             check=self.check if isinstance(self.check, str) else None,
+            agent=self.agent.label if self.agent else "",
         )

@@ -33,6 +33,8 @@ class Beginning:
     now: datetime
     cwd: str
     check: str | None
+    agent: str = ""
+    """What the model works as, with its version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Runs:
             "now": run.now.isoformat(),
             "cwd": run.cwd,
             "check": run.check,
+            "agent": run.agent,
         }
 
         def write(tx: Transaction) -> None:
