@@ -19,6 +19,7 @@ from llmos.crons.deciding import Deciding
 from llmos.crons.engine import CronEngine
 from llmos.crons.holding import PROGRAM, CronsElsewhere
 from llmos.crons.status import CronStatus
+from llmos.crons.wording import Wording
 from llmos.errors import ConfigError, PermissionDenied, StoreError, UserError
 from llmos.evolution.asking import Model
 from llmos.evolution.audits import (
@@ -453,7 +454,16 @@ class CognitiveKernel:
             self._kernel.config,
             self._compiler,
             {tool.name: tool.effect for tool in registry},
+            self._wording(),
         )
+
+    def _wording(self) -> Wording | None:
+        """Words what cycles find, where the settings want it."""
+        kernel = self._kernel
+        if not kernel.config.cron_wording:
+            return None
+        economy, config = kernel.economy, kernel.config
+        return Wording(kernel.store, economy, config, self._processor, self._clock, self._cwd)
 
     def _deciding(self) -> Deciding:
         return Deciding(self._cron_context(), self._user_id)

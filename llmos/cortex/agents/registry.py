@@ -19,7 +19,7 @@ from llmos.errors import LLMOSError, UserError
 from llmos.evolution.ledger import near_volumes
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType
-from llmos.volumes import Artifact, Place, Status, Version, Volume
+from llmos.volumes import Artifact, Caller, Place, Status, Version, Volume
 from llmos.volumes.content import canonical, digest_of
 from llmos.volumes.reading import Ref
 
@@ -78,6 +78,25 @@ class AgentRow:
     """Why it cannot be used."""
 
 
+def system_agent(store: Store, name: str, caller: Caller) -> StoredAgent:
+    """An agent of the system volume, or as it was shipped.
+
+    Args:
+        store: Where volumes are kept.
+        name: The agent.
+        caller: Who reads.
+
+    Raises:
+        UserError: There is none, it was laid aside, or it cannot be read.
+        PermissionDenied: ``caller`` may not read the system volume.
+    """
+    kept = _kept(Volume(store, "system", "system", caller=caller), check_agent_name(name))
+    if kept is None or kept.status.out_of_use:
+        so = "is laid aside" if kept else "is not there"
+        raise UserError(f"the system's agent {name!r} {so}", "see: llmos agents list --all")
+    return _stored(kept, SYSTEM)
+
+
 class Agents:
     """The agents of one user.
 
@@ -104,7 +123,7 @@ class Agents:
         """
         check_agent_name(name)
         for volume in self._volumes():
-            found = self._kept(volume, name)
+            found = _kept(volume, name)
             if found is not None and not found.status.out_of_use:
                 return _stored(found, volume.place)
         there = [row.name for row in self.listed() if row.used]
@@ -146,7 +165,7 @@ class Agents:
     def history(self, name: str, where: Place | None = None) -> list[Version]:
         """The versions of an agent, the oldest first."""
         volume = self._holding(name, where)
-        if self._is_shipped(volume, name):
+        if _is_shipped(volume, name):
             return [_of_package(name)]
         return volume.history(_AGENT, name)
 
@@ -155,7 +174,7 @@ class Agents:
     ) -> str:
         """What changed from version ``a`` to ``b``; see `Volume.diff`."""
         volume = self._holding(name, where)
-        if self._is_shipped(volume, name):
+        if _is_shipped(volume, name):
             raise UserError(
                 f"agent {name!r} is as it was shipped", f"see: llmos agents show {name}"
             )
@@ -173,7 +192,7 @@ class Agents:
         """
         agent = parse(text)
         volume = self._volume(where or Place("user", self._user_id))
-        if self._kept(volume, agent.name) is not None:
+        if _kept(volume, agent.name) is not None:
             hint = f"change it: llmos agents modify {agent.name}"
             raise UserError(f"there is an agent {agent.name!r} in {volume.place}", hint)
         return self._put(volume, agent, note)
@@ -282,17 +301,8 @@ class Agents:
     def _having(self, name: str, where: Place | None) -> list[tuple[Volume, Version]]:
         """The volumes that have an agent, the ones where it is in use first, then the nearest."""
         volumes = [self._volume(where)] if where else self._volumes()
-        having = [(v, kept) for v in volumes if (kept := self._kept(v, name)) is not None]
+        having = [(v, kept) for v in volumes if (kept := _kept(v, name)) is not None]
         return sorted(having, key=lambda pair: pair[1].status.out_of_use)
-
-    def _kept(self, volume: Volume, name: str) -> Version | None:
-        if volume.find(_AGENT, name) is not None:
-            return volume.get(_AGENT, name)
-        return _of_package(name) if self._is_shipped(volume, name) else None
-
-    @staticmethod
-    def _is_shipped(volume: Volume, name: str) -> bool:
-        return volume.place == SYSTEM and name in shipped() and volume.find(_AGENT, name) is None
 
     def _all(self, volume: Volume) -> Iterator[Version]:
         artifacts = volume.list_artifacts(_AGENT, limit=1000)
@@ -300,6 +310,18 @@ class Agents:
             yield volume.get(_AGENT, artifact.name)
         if volume.place == SYSTEM:
             yield from (_of_package(n) for n in shipped() if n not in {a.name for a in artifacts})
+
+
+def _kept(volume: Volume, name: str) -> Version | None:
+    if volume.find(_AGENT, name) is not None:
+        return volume.get(_AGENT, name)
+    return _of_package(name) if _is_shipped(volume, name) else None
+
+
+def _is_shipped(volume: Volume, name: str) -> bool:
+    """Whether the agent of that name is the package's."""
+    known = volume.place == SYSTEM and name in shipped()
+    return known and volume.find(_AGENT, name) is None
 
 
 def _content(agent: Agent) -> dict[str, str]:
