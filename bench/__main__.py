@@ -1,6 +1,6 @@
 """Everything that the documents claim about speed, measured here and now.
 
-python -m bench [audits] [events] [kernel] [parsing] [reads] [report] [startup] [--json]
+python -m bench [agents] [audits] [events] [kernel] [parsing] [reads] [report] [startup] [--json]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-PARTS = ("kernel", "reads", "audits", "events", "report", "startup", "parsing")
+PARTS = ("kernel", "reads", "audits", "events", "report", "startup", "parsing", "agents")
 
 
 def main(arguments: list[str]) -> int:
