@@ -15,6 +15,7 @@ from llmos.crons.wording import QUESTION, Wording
 from llmos.errors import UserError
 from llmos.kernel.economy import Economy
 from llmos.store import Store
+from llmos.surfaces.cli.views.crons import show_report
 from llmos.values import ArtifactType, Done, Trace, Verdict
 from llmos.volumes import Version
 from tests.conftest import MakeOS, TestClock
@@ -200,6 +201,16 @@ async def test_the_words_are_in_the_file_of_the_finding(make_os: MakeOS) -> None
     facts, mark, words = file.read_text().partition("## In a model's words")
     assert "the disk is full" in facts and mark
     assert "keeps failing" in words and "Perhaps the disk is the reason" in words
+
+
+async def test_what_was_not_worded_is_told_to_who_runs_the_cron(
+    make_os: MakeOS, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os = await make(make_os, model(worded("This failed 17 times"), worded()))
+    show_report(await night(os, failures()))
+    assert "not worded: " in capsys.readouterr().out
+    show_report(await night(os, [run(k, Verdict.FAILED) for k in range(3, 8)]))
+    assert "in a model's words: The job" in capsys.readouterr().out
 
 
 async def test_an_agent_that_is_laid_aside_words_nothing(make_os: MakeOS) -> None:

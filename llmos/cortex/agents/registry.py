@@ -192,10 +192,7 @@ class Agents:
         """
         agent = parse(text)
         volume = self._volume(where or Place("user", self._user_id))
-        if _kept(volume, agent.name) is not None:
-            hint = f"change it: llmos agents modify {agent.name}"
-            raise UserError(f"there is an agent {agent.name!r} in {volume.place}", hint)
-        return self._put(volume, agent, note)
+        return self._put(volume, agent, note, new=True)
 
     def modify(
         self, name: str, text: str, where: Place | None = None, note: str = ""
@@ -244,8 +241,11 @@ class Agents:
 
         return self._store.write(write)
 
-    def _put(self, volume: Volume, agent: Agent, note: str) -> StoredAgent:
+    def _put(self, volume: Volume, agent: Agent, note: str, *, new: bool = False) -> StoredAgent:
         def write(tx: Transaction) -> Version:
+            if new and _kept(volume, agent.name, tx) is not None:
+                hint = f"change it: llmos agents modify {agent.name}"
+                raise UserError(f"there is an agent {agent.name!r} in {volume.place}", hint)
             self._keep_shipped(tx, volume, agent.name)
             version = volume.put(
                 tx,
@@ -312,16 +312,16 @@ class Agents:
             yield from (_of_package(n) for n in shipped() if n not in {a.name for a in artifacts})
 
 
-def _kept(volume: Volume, name: str) -> Version | None:
-    if volume.find(_AGENT, name) is not None:
-        return volume.get(_AGENT, name)
-    return _of_package(name) if _is_shipped(volume, name) else None
+def _kept(volume: Volume, name: str, tx: Transaction | None = None) -> Version | None:
+    if volume.find(_AGENT, name, tx=tx) is not None:
+        return volume.get(_AGENT, name, tx=tx)
+    return _of_package(name) if _is_shipped(volume, name, tx) else None
 
 
-def _is_shipped(volume: Volume, name: str) -> bool:
+def _is_shipped(volume: Volume, name: str, tx: Transaction | None = None) -> bool:
     """Whether the agent of that name is the package's."""
     known = volume.place == SYSTEM and name in shipped()
-    return known and volume.find(_AGENT, name) is None
+    return known and volume.find(_AGENT, name, tx=tx) is None
 
 
 def _content(agent: Agent) -> dict[str, str]:

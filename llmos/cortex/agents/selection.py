@@ -1,8 +1,8 @@
 """Which agent should do a goal that names none: by description and measured record. Pure.
 
 Nothing in the system calls this yet: what an agent did is replayed under that agent alone, so that
-choosing anew for each run would cost the replays more than a better agent saves. It says what would
-be chosen and why, and `python -m bench agents` measures how well.
+choosing anew for each run would cost free runs, and nobody has weighed that. It says what would be
+chosen and why, and `python -m bench agents` measures how well.
 
 The model: an agent is good at a family of goals with an unknown probability. Before it has tried,
 the guess comes from how it does elsewhere, and before that from how its description fits the goal.

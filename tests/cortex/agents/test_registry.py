@@ -115,6 +115,20 @@ def test_nobody_changes_what_is_not_theirs(bob: Agents, alice: Agents, where: Pl
     assert alice.get("kind").agent.prompt == "Be kind."
 
 
+def test_only_an_admin_changes_what_was_shipped(bob: Agents) -> None:
+    coder = bob.get("coder")
+    for change in (
+        lambda: bob.modify("coder", coder.agent.text + "\nBe mine."),
+        lambda: bob.archive("coder"),
+        lambda: bob.rollback("coder", 1),
+    ):
+        with pytest.raises(PermissionDenied):
+            change()
+    assert bob.get("coder") == coder
+    mine = bob.create(coder.agent.text + "\nBe mine.")
+    assert bob.get("coder") == mine, "to have one of one's own is another thing"
+
+
 def test_another_users_agents_are_not_seen(alice: Agents, bob: Agents) -> None:
     alice.create(text())
     assert "kind" not in {row.name for row in bob.listed()}
