@@ -17,7 +17,7 @@ from llmos.errors import UserError
 if TYPE_CHECKING:
     from yaml import Node, Token
 
-LONGEST = 64 << 10
+LONGEST = 24 << 10
 """Characters of a front matter."""
 
 _DEEPEST = 8
