@@ -1,7 +1,7 @@
 """Everything that the documents claim about speed, measured here and now.
 
-python -m bench [audits] [events] [kernel] [parsing] [plans] [reads] [report] [startup]
-                [telemetry] [--json]
+python -m bench [agents] [audits] [events] [kernel] [parsing] [plans] [reads]
+                [report] [startup] [telemetry] [--json]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ PARTS = (
     "startup",
     "parsing",
     "plans",
+    "agents",
     "telemetry",
 )
 

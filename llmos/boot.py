@@ -25,6 +25,7 @@ if __name__ == "__main__":
 
 from llmos.cognitive_kernel import CognitiveKernel
 from llmos.config import LLMOSConfig, default_home
+from llmos.cortex.agents import Agents
 from llmos.cortex.foresight import Foresight
 from llmos.cortex.goal_run import GoalRun
 from llmos.cortex.plans import Part, Plan
@@ -199,6 +200,7 @@ class LLMOS:
         max_cost_usd: float | None = None,
         project: str | None = None,
         *,
+        agent: str | None = None,
         cwd: Path | str | None = None,
         turns: Sequence[Turn] = (),
         priority: int = 0,
@@ -213,6 +215,7 @@ class LLMOS:
             check: A shell command or a function that says whether the result is right.
             max_cost_usd: What this run may cost; the configured default when left out.
             project: Name of the project the run belongs to.
+            agent: Name of the agent that the model works as; the default when left out.
             cwd: Working directory; the one of this object when left out.
             turns: Earlier exchanges that the goal refers to and the model is shown.
             priority: Larger goes first when all slots are taken.
@@ -223,12 +226,12 @@ class LLMOS:
             How it ended. What the model, a tool or the world did wrong is told in it.
 
         Raises:
-            UserError: The goal or an argument cannot be used; nothing was begun.
+            UserError: The goal, the agent or an argument cannot be used; nothing was begun.
             NeedsProcessor: A model is needed and none is configured; nothing was begun.
             LowBatteryError: A model is needed and the budget is used up.
         """
         await self.boot()
-        request = self._request(goal, mode, check, max_cost_usd, project, cwd, turns)
+        request = self._request(goal, mode, check, max_cost_usd, project, cwd, turns, agent)
         return await self._do(replace(request, plan=plan), priority, on_event)
 
     async def _do(
@@ -266,11 +269,12 @@ class LLMOS:
         goal: str,
         mode: Mode | str = "AUTO",
         *,
+        agent: str | None = None,
         cwd: Path | str | None = None,
         turns: Sequence[Turn] = (),
     ) -> tuple[Decision, Trace | None]:
         """What `execute` would do, and the trace it would use, without doing anything."""
-        run = self._run(self._request(goal, mode, cwd=cwd, turns=turns))
+        run = self._run(self._request(goal, mode, cwd=cwd, turns=turns, agent=agent))
         _, trace = run.decide()
         return run.nearly(), trace
 
@@ -473,6 +477,7 @@ class LLMOS:
         project: str | None = None,
         cwd: Path | str | None = None,
         turns: Sequence[Turn] = (),
+        agent: str | None = None,
     ) -> Request:
         config = self._kernel.config
         return Request(
@@ -485,6 +490,7 @@ class LLMOS:
             max_cost_usd=config.max_cost_usd if max_cost_usd is None else _price(max_cost_usd),
             project=check_name(project, "project") if project is not None else None,
             turns=tuple(turns),
+            agent=Agents(self._kernel.store, self.user_id).get(agent) if agent else None,
         )
 
     def _need_processor(self) -> Processor:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from llmos.config import LLMOSConfig
+from llmos.cortex.agents import Agents, check_file
 from llmos.crons import CronLevel, CycleReport
 from llmos.crons.carriers import PlainCarrier
 from llmos.crons.context import CronContext
@@ -18,6 +19,7 @@ from llmos.crons.deciding import Deciding
 from llmos.crons.engine import CronEngine
 from llmos.crons.holding import PROGRAM, CronsElsewhere
 from llmos.crons.status import CronStatus
+from llmos.crons.wording import Wording
 from llmos.errors import ConfigError, PermissionDenied, StoreError, UserError
 from llmos.evolution.asking import Model
 from llmos.evolution.audits import (
@@ -516,7 +518,16 @@ class CognitiveKernel:
             self._kernel.config,
             self._compiler,
             {tool.name: tool.effect for tool in registry},
+            self._wording(),
         )
+
+    def _wording(self) -> Wording | None:
+        """Words what cycles find, where the settings want it."""
+        kernel = self._kernel
+        if not kernel.config.cron_wording:
+            return None
+        economy, config = kernel.economy, kernel.config
+        return Wording(kernel.store, economy, config, self._processor, self._clock, self._cwd)
 
     def _deciding(self) -> Deciding:
         return Deciding(self._cron_context(), self._user_id)
@@ -551,9 +562,20 @@ class CognitiveKernel:
         me = Caller.person(self._user_id)
         return Volume(self._kernel.store, "user", self._user_id, caller=me)
 
+    @property
+    def agents(self) -> Agents:
+        """The agents of the user, their teams and the system: to list, to read and to change."""
+        return Agents(self._kernel.store, self._user_id)
+
+    @property
+    def tool_names(self) -> tuple[str, ...]:
+        """Names of the tools that a model may be given."""
+        return self._kernel.registry.names
+
     def get_mirror(self) -> Mirror:
         """The files that show what volumes hold."""
-        return Mirror(self._kernel.store.home, self._kernel.store, Caller.person(self._user_id))
+        store, me = self._kernel.store, Caller.person(self._user_id)
+        return Mirror(store.home, store, me, checks={ArtifactType.AGENT: check_file})
 
     def get_readable_volumes(self) -> list[Volume]:
         """The volumes that concern the user: their own, those of their teams, the system's."""

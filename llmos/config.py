@@ -69,6 +69,12 @@ class LLMOSConfig:
     """Learned tools may leave a value to a model, which is asked for it and for nothing else."""
     cron_runs: int = 2000
     """Runs that one cycle of a cron looks at; the rest is left to the next."""
+    cron_wording: bool = False
+    """Let a model word what crons find. It costs tokens; facts and decisions stay with the code."""
+    cron_tokens: int = 6000
+    """Tokens that the wording of one cycle may use."""
+    cron_max_cost_usd: float = 0.05
+    """What the wording of one cycle may cost."""
     promotion: str = "auto"
     """``auto``: a tool is shared when all gates are green; ``review``: a person approves each."""
     team_uses: int = 5

@@ -241,6 +241,7 @@ class Trace:
     user_id: str = ""
     team_id: str | None = None
     agent: str = ""
+    """What the model worked as, with its version: ``coder@1f2e3d4c5b6a``; ``""``: the default."""
     mode: Mode = Mode.LEARNER
     model: str = ""
     usage: Usage = field(default_factory=Usage)
@@ -398,6 +399,8 @@ class Context:
     """Worked examples: traces of near goals, or the one whose replay stopped."""
     note: str = ""
     """Why the model is called in, for example the reason of a side exit."""
+    model: str = ""
+    """Which model is wanted; a processor that cannot choose works with its own."""
 
 
 @dataclass(frozen=True, slots=True)

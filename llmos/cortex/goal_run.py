@@ -32,7 +32,6 @@ from llmos.kernel.kernel import Kernel
 from llmos.kernel.places import Places
 from llmos.kernel.runs import Ending
 from llmos.memory.fold import goal_key
-from llmos.memory.goals import context_digest
 from llmos.memory.paths import absolute, moved
 from llmos.memory.traces import REPLAY, Candidate, Scope, Traces
 from llmos.plugins.program import ProgramRunner
@@ -130,6 +129,7 @@ class GoalRun:
             request.max_cost_usd,
             looking=looking,
             ask_external=self._policy.ask_before_external,
+            only=_granted(kernel, request),
         )
         self._envelope = Envelope(kernel.economy, request.scopes, self.id, request.goal[:80])
         self._decision = Decision(Mode.LEARNER, 0.0)
@@ -146,7 +146,7 @@ class GoalRun:
         situation = Situation(
             self._now,
             {**self._kernel.tool_digests(), GOAL: GOAL_DIGEST},
-            context_digest(request.turns),
+            request.context_digest,
             str(request.cwd),
             self._kernel.config.answer_cache,
         )
@@ -450,6 +450,12 @@ class GoalRun:
         usable = [r for r in readings if r.refusal(situation.tools, budget) is None]
         return tuple(sorted(usable, key=lambda r: r.tool.label != self._decision.source))
 
+    def _system(self) -> str:
+        """What the model is told first: the agent's own words, and the state if it is wanted."""
+        agent = self._request.agent
+        parts = [agent.agent.prompt if agent else "", self._told_state()]
+        return "\n\n".join(part for part in parts if part)
+
     def _told_state(self) -> str:
         config = self._kernel.config
         shown = config.enable_sentience and config.show_state_to_model
@@ -471,7 +477,13 @@ class GoalRun:
         return Task(
             goal=request.goal,
             decision=self._decision,
-            context=Context(self._now, request.cwd, system=self._told_state(), turns=request.turns),
+            context=Context(
+                self._now,
+                request.cwd,
+                system=self._system(),
+                turns=request.turns,
+                model=request.agent.agent.model if request.agent else "",
+            ),
             limits=Limits(
                 max_cost_usd=request.max_cost_usd,
                 max_turns=self._kernel.config.max_turns,
@@ -539,6 +551,12 @@ class GoalRun:
         await self._kernel.runs.end(
             self._request.beginning(self.id, self._now), ending, self._places
         )
+
+
+def _granted(kernel: Kernel, request: Request) -> frozenset[str] | None:
+    """The tools that an agent may use of those that there are; None: all of them."""
+    agent = request.agent
+    return agent.agent.granted(kernel.registry.names) if agent else None
 
 
 def _state(kernel: Kernel, user_id: str) -> InternalState:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from llmos.cortex.agents import StoredAgent
 from llmos.cortex.plans.orders import DonePart
 from llmos.cortex.plans.plan import Part, Plan
 from llmos.kernel.checks import Check
@@ -30,6 +31,8 @@ class Request:
     max_cost_usd: float = 5.0
     project: str | None = None
     turns: tuple[Turn, ...] = ()
+    agent: StoredAgent | None = None
+    """What the model works as; None: the default."""
     plan: Plan | None = None
     """The goal taken apart already."""
     done: Mapping[str, DonePart] = field(default_factory=dict)
@@ -44,6 +47,11 @@ class Request:
         """Who pays, from the widest to the narrowest."""
         team = [f"team:{self.team_id}"] if self.team_id else []
         return ["system", *team, f"user:{self.user_id}"]
+
+    @property
+    def context_digest(self) -> str:
+        """Digest of what the model sees beside the goal."""
+        return context_digest(self.turns, self.agent.label if self.agent else "")
 
     def part(self, part: Part, goal: str, max_cost_usd: float, run_id: str = "") -> Request:
         """The request for a part of it, which is like any other goal.
@@ -82,9 +90,10 @@ class Request:
             user_id=self.user_id,
             team_id=self.team_id,
             project=self.project,
-            context_digest=context_digest(self.turns),
+            context_digest=self.context_digest,
             now=now,
             cwd=str(self.cwd),
             check=self.check if isinstance(self.check, str) else None,
+            agent=self.agent.label if self.agent else "",
             part_of=self.part_of,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from llmos.config import LLMOSConfig
+from llmos.crons.wording import Wording
 from llmos.evolution.compiler import Compiler
 from llmos.evolution.gates import Rule
 from llmos.memory.traces import Traces, newest_good
@@ -29,6 +30,7 @@ class CronContext:
     Attributes:
         compiler: Makes or returns the compiler of a user's traces.
         effects: Effect of every tool that there is.
+        wording: Words what cycles find; None where nobody wants that.
     """
 
     store: Store
@@ -36,6 +38,7 @@ class CronContext:
     config: LLMOSConfig
     compiler: Callable[[str], Compiler]
     effects: Mapping[str, Effect] = field(default_factory=dict)
+    wording: Wording | None = None
 
     def volume(self, place: Place, caller: Caller) -> Volume:
         """A volume, as one caller sees it."""

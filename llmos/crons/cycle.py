@@ -40,10 +40,13 @@ class CycleTask:
     title: str
     """One line for people."""
     why: str = ""
+    worded: str = ""
+    """What a model says of it, checked, in one line; ``""`` where none was asked."""
 
     def as_dict(self) -> dict[str, Json]:
         """The task as JSON."""
-        return {"kind": self.kind, "subject": self.subject, "title": self.title, "why": self.why}
+        told = {"kind": self.kind, "subject": self.subject, "title": self.title, "why": self.why}
+        return told | ({"worded": self.worded} if self.worded else {})
 
 
 @dataclass(frozen=True, slots=True)

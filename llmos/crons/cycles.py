@@ -41,9 +41,19 @@ def run_cycle(
         report = TeamCycle(context, owner).run()
     else:
         report = SystemCycle(context).run()
+    if context.wording is not None:
+        volume = context.volume(level.place(owner), _caller(level, owner))
+        report = context.wording.word(report, volume)
     if report.tasks and context.config.mirror:
         _show(context, level, owner)
     return replace(report, seconds=time.perf_counter() - began)
+
+
+def _caller(level: CronLevel, owner: str) -> Caller:
+    """Who a cron is."""
+    if level is CronLevel.USER:
+        return Caller.user_cron(owner)
+    return Caller.team_cron(owner) if level is CronLevel.TEAM else Caller.system_cron()
 
 
 def _show(context: CronContext, level: CronLevel, owner: str) -> None:
@@ -51,10 +61,6 @@ def _show(context: CronContext, level: CronLevel, owner: str) -> None:
 
     Trouble with files hurts no cycle: it is in the mirror's report, for `llmos volumes mirror`.
     """
-    if level is CronLevel.USER:
-        caller = Caller.user_cron(owner)
-    else:
-        caller = Caller.team_cron(owner) if level is CronLevel.TEAM else Caller.system_cron()
-    mirror = Mirror(context.store.home, context.store, caller)
+    mirror = Mirror(context.store.home, context.store, _caller(level, owner))
     for note in mirror.refresh(level.place(owner)).problems:
         _log.warning("%s: %s", note.path, note.told)

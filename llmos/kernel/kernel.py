@@ -107,6 +107,7 @@ class Kernel:
         *,
         looking: bool = False,
         ask_external: str = "",
+        only: frozenset[str] | None = None,
     ) -> RunCalls:
         """The system calls of one run in ``cwd``.
 
@@ -118,6 +119,7 @@ class Kernel:
             max_cost_usd: What it may cost.
             looking: Nothing is written in it, so that nobody is asked about writes.
             ask_external: Why every external write asks, also where a rule allows it; "" for no.
+            only: Names of the tools that the run is narrowed to; None for all that there are.
         """
         config = self.config
         permissions = Permissions(
@@ -129,7 +131,14 @@ class Kernel:
             ask_external=ask_external,
         )
         info = RunInfo(
-            run_id, cwd, now, Places.of(cwd), watchdog, permissions, max_cost_usd=max_cost_usd
+            run_id,
+            cwd,
+            now,
+            Places.of(cwd),
+            watchdog,
+            permissions,
+            max_cost_usd=max_cost_usd,
+            only=only,
         )
         approver = self.machine.approver
         machine = replace(self.machine, approver=for_reads(approver)) if looking else self.machine

@@ -34,6 +34,8 @@ class Beginning:
     cwd: str
     check: str | None
     part_of: str = ""
+    agent: str = ""
+    """What the model works as, with its version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Runs:
             "cwd": run.cwd,
             "check": run.check,
             "part_of": run.part_of or None,
+            "agent": run.agent,
         }
 
         def write(tx: Transaction) -> None:

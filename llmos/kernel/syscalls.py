@@ -66,6 +66,12 @@ class RunInfo:
     permissions: Permissions
     spent_usd: float = 0.0
     max_cost_usd: float = float("inf")
+    only: frozenset[str] | None = None
+    """Names of the tools that the run is narrowed to; None for all that there are."""
+
+    def may_use(self, tool: str) -> bool:
+        """Whether the run is not kept from a tool altogether."""
+        return self.only is None or tool in self.only
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ class RunCalls:
 
     def tools(self) -> Sequence[ToolSpec]:
         """The tools that this run may call."""
-        return self._machine.registry.specs()
+        return [s for s in self._machine.registry.specs() if self._run.may_use(s.name)]
 
     async def call(self, tool: str, arguments: Mapping[str, Json]) -> CallResult:
         """Make one system call for a processor (`llmos.values.Syscalls`)."""
@@ -162,8 +168,13 @@ class RunCalls:
 
         Raises:
             UserError: Unknown tool, or arguments that violate its schema.
-            PermissionDenied: A rule, a hook or a person refused.
+            PermissionDenied: A rule, a hook or a person refused, or the run's agent lacks it.
         """
+        if name in self._machine.registry and not self._run.may_use(name):
+            raise PermissionDenied(
+                f"{name} was denied: the agent of this run does not use it",
+                "see: llmos agents show NAME",
+            )
         return await self._admission.admit(
             name,
             arguments,

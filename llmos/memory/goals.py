@@ -37,9 +37,15 @@ def check_goal(goal: str) -> str:
     return goal
 
 
-def context_digest(turns: Sequence[Turn]) -> str:
-    """Digest of what the model sees beside the goal; ``""`` when that is nothing."""
-    if not turns:
+def context_digest(turns: Sequence[Turn], agent: str = "") -> str:
+    """Digest of what the model sees beside the goal; ``""`` when that is nothing.
+
+    Args:
+        turns: Earlier exchanges.
+        agent: Label of the agent that it works as, with the version; ``""`` for the default.
+    """
+    if not turns and not agent:
         return ""
-    told = json.dumps([[t.goal, t.output] for t in turns], ensure_ascii=False)
+    seen = [[t.goal, t.output] for t in turns]
+    told = json.dumps({"agent": agent, "turns": seen} if agent else seen, ensure_ascii=False)
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()

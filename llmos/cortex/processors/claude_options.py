@@ -47,8 +47,12 @@ def cli_options(
     tools: Sequence[ToolSpec],
     call: Handle,
     stderr: Callable[[str], None],
+    model: str = "",
 ) -> ClaudeAgentOptions:
-    """Options of one run; puts the system prompt into ``folder``, which belongs to the run."""
+    """Options of one run; puts the system prompt into ``folder``, which belongs to the run.
+
+    ``model`` is the one that the run wants; that of the processor when empty.
+    """
     # A file, because an argument may not be longer than 128 KiB and is seen by everybody.
     prompt = folder / "system.md"
     prompt.write_text(system, "utf-8")
@@ -57,7 +61,7 @@ def cli_options(
     named = wire_names(tools)
     served = [_served(name, spec, call) for name, spec in named.items()]
     return ClaudeAgentOptions(
-        model=processor.model or None,
+        model=model or processor.model or None,
         system_prompt={"type": "file", "path": str(prompt)},
         tools=[],
         mcp_servers={SERVER: create_sdk_mcp_server(SERVER, tools=served)},

@@ -71,6 +71,7 @@ class ClaudeRun:
         self._processor = processor
         self._prompt = user_message(goal, context)
         self._system = f"{system_prompt(context)}\n\n{_OVERRULE}"
+        self._model = context.model
         self._syscalls = syscalls
         self._limits = limits
         self._folder = Path(tempfile.mkdtemp(prefix="llmos-claude-"))
@@ -221,6 +222,7 @@ class ClaudeRun:
             tools=self._syscalls.tools(),
             call=self._call,
             stderr=self._stderr.append,
+            model=self._model,
         )
 
     async def _close(self) -> None:

@@ -51,9 +51,10 @@ class PydanticAIProcessor:
         except ImportError as e:
             yield Done("", stop="error", model=str(self._model), error=_missing(e))
             return
-        found = load(self._model)
+        model = _chosen(self._model, context.model)
+        found = load(model)
         if isinstance(found, str):
-            yield Done("", stop="error", model=str(self._model), error=found)
+            yield Done("", stop="error", model=str(model), error=found)
             return
         run = PydanticAIRun(found, self._price, goal, context, syscalls, limits)
         async with aclosing(run.events()) as events:
@@ -62,6 +63,14 @@ class PydanticAIProcessor:
 
     async def aclose(self) -> None:
         """Nothing to release: pydantic-ai shares its connections in the process."""
+
+
+def _chosen(configured: str | Model, wanted: str) -> str | Model:
+    """The model of a run: the one that is wanted, if it names its provider.
+
+    A model that was handed in as an object is what the embedding program wants.
+    """
+    return wanted if isinstance(configured, str) and ":" in wanted else configured
 
 
 def usable(config: LLMOSConfig) -> str | None:

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from llmos.surfaces.cli.commands import (
+    agents,
     audits,
     budget,
     config,
@@ -47,6 +48,7 @@ class _InOrder(TyperGroup):
             "learn",
             "sleep",
             "tools",
+            "agents",
             "volumes",
             "audits",
             "crons",
@@ -123,6 +125,7 @@ app.command("plan")(plan.plan)
 app.command("learn")(learn.learn)
 app.command("sleep")(sleep.sleep)
 app.add_typer(tools.app, name="tools")
+app.add_typer(agents.app, name="agents")
 app.add_typer(volumes.app, name="volumes")
 app.add_typer(audits.app, name="audits")
 app.add_typer(crons.app, name="crons")

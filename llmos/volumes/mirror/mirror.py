@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,9 +11,10 @@ from sqlalchemy import Connection, select
 from llmos.errors import UserError
 from llmos.store import Store
 from llmos.store.schema import artifacts
+from llmos.values import ArtifactType
 from llmos.volumes.access import Access, Caller, may
 from llmos.volumes.mirror.files import Folder, Foreign, opened
-from llmos.volumes.mirror.pushing import Push
+from llmos.volumes.mirror.pushing import Check, Push
 from llmos.volumes.mirror.refresh import Refresh
 from llmos.volumes.mirror.rendering import folder_of
 from llmos.volumes.mirror.reports import MirrorReport, Note, PushReport
@@ -36,13 +37,22 @@ class Mirror:
         home: The home; the files are below ``workspace/volumes`` in it.
         store: Where the volumes are kept.
         caller: Who looks, and pushes: only what they may read is shown.
+        checks: What a pushed file of a type has to pass, beside what is checked of all.
     """
 
-    def __init__(self, home: Path, store: Store, caller: Caller) -> None:
+    def __init__(
+        self,
+        home: Path,
+        store: Store,
+        caller: Caller,
+        *,
+        checks: Mapping[ArtifactType, Check] | None = None,
+    ) -> None:
         self.root = home.joinpath(*ROOT)
         self._home = home
         self._store = store
         self._caller = caller
+        self._checks = dict(checks or {})
 
     def folder(self, place: Place) -> Path:
         """Where the files of a volume are."""
@@ -80,7 +90,7 @@ class Mirror:
         volume = self._volume(place)
 
         def push(folder: Folder) -> PushReport:
-            return Push(volume, folder, self._caller.author, dry_run).run()
+            return Push(volume, folder, self._caller.author, dry_run, self._checks).run()
 
         report = self._in_folder(place, push, lambda note: PushReport(refused=(note,)))
         if dry_run:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from llmos.errors import LLMOSError
@@ -34,6 +35,10 @@ NOTE = "edited by hand"
 """The note of every version that a push makes."""
 
 
+Check = Callable[[str, str], None]
+"""Looks at the name and the text of a file, and raises `UserError` for one that is not taken."""
+
+
 class _Refused(Exception):
     """A file cannot be taken: the reason, and what to do."""
 
@@ -52,12 +57,14 @@ class Push:
         folder: Where they are, open and locked.
         author: Who has edited them.
         dry_run: Store nothing.
+        checks: What files of a type have to pass.
     """
 
     volume: Volume
     folder: Folder
     author: str
     dry_run: bool
+    checks: Mapping[ArtifactType, Check] = field(default_factory=dict)
     state: State = field(init=False)
     _pushed: list[Pushed] = field(default_factory=list)
     _refused: list[Note] = field(default_factory=list)
@@ -112,6 +119,8 @@ class Push:
             return
         if type is ArtifactType.TOOL:
             _check_code(part, data.decode())
+        if type in self.checks:
+            self.checks[type](name, part)
         note = _behind(entry, history, artifact.current if artifact else "")
         pushed = Pushed(self._named(path), type, name, None, None, note)
         if not self.dry_run:
@@ -146,10 +155,8 @@ class Push:
             if artifact is None or artifact.status.out_of_use:
                 continue
             told = f"is deleted; the {type.value} is not, and the next refresh writes it again"
-            hint = f"to lay it aside: llmos tools archive {name}"
-            self._deleted.append(
-                Note(self._named(path), told, hint if type is ArtifactType.TOOL else "")
-            )
+            hint = f"to lay it aside: llmos {type.value}s archive {name}"
+            self._deleted.append(Note(self._named(path), told, hint))
 
     def _refuse(self, path: str, told: str, hint: str = "") -> None:
         self._refused.append(Note(self._named(path), told, hint))
@@ -182,11 +189,9 @@ def _same(type: ArtifactType, part: str, history: list[Version], current: str) -
     if version.digest == current and not version.status.out_of_use:
         return True
     told = f"it is what version {version.seq} says, which is {version.status.value}"
-    if type is not ArtifactType.TOOL:
-        raise _Refused(told)
     word = "restore" if version.digest == current else "rollback"
     number = "" if version.digest == current else f" {version.seq}"
-    raise _Refused(told, f"take it back: llmos tools {word} {version.name}{number}")
+    raise _Refused(told, f"take it back: llmos {type.value}s {word} {version.name}{number}")
 
 
 def _behind(entry: Entry, history: list[Version], current: str) -> str:

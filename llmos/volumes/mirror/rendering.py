@@ -171,6 +171,9 @@ def _message(version: Version, place: Place) -> str:
     parts = [f"# {_escaped(_one_line(_plain(title) or version.name))}"]
     if text is not None:
         parts.append(_escaped(_shown(_plain(text))))
+    if isinstance(worded := rest.pop("worded", None), dict):
+        said = [_escaped(_one_line(_plain(worded.get(k)))) for k in ("title", "why", "by")]
+        parts.append("## In a model's words\n\n{}\n\n{}\n\n({})".format(*said))
     if evidence:
         listed = evidence if isinstance(evidence, list) else [evidence]
         items = "\n".join(f"- {_escaped(_one_line(_plain(item)))}" for item in listed)

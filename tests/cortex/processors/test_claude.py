@@ -56,6 +56,31 @@ def no_ambient_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("configured", "wanted", "used"),
+    [("a", "haiku", "haiku"), ("a", "", "a"), ("", "", None)],
+)
+def test_a_run_has_the_model_that_it_wants(
+    tmp_path: Path, configured: str, wanted: str, used: str | None
+) -> None:
+    from llmos.cortex.processors.claude_options import cli_options
+
+    async def call(tool: str, arguments: Any) -> dict[str, Any]:
+        return {}
+
+    options = cli_options(
+        ClaudeProcessor(configured),
+        folder=tmp_path,
+        system="",
+        limits=Limits(),
+        tools=(),
+        call=call,
+        stderr=lambda line: None,
+        model=wanted,
+    )
+    assert options.model == used
+
+
 def wire(tool: str) -> str:
     names = {spec.name: name for name, spec in wire_names(TOOLS).items()}
     return f"mcp__llmos__{names.get(tool, tool)}"

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -235,6 +236,19 @@ async def test_cached_tokens_are_counted_once() -> None:
     spent = run_._pay(ModelResponse(parts=[], usage=used))
     assert spent.usage.input_tokens == 10
     assert spent.usage.total_tokens == 110
+
+
+@pytest.mark.parametrize(
+    ("wanted", "used"),
+    [("nope:y", "nope:y"), ("haiku", "nope:x"), ("", "nope:x")],
+)
+async def test_a_run_has_the_model_that_it_wants_if_that_names_its_provider(
+    wanted: str, used: str
+) -> None:
+    told = replace(context(), model=wanted)
+    events = PydanticAIProcessor("nope:x").run(GOAL, told, FakeSyscalls(), Limits())
+    done = done_of([event async for event in events])
+    assert done.model == used and used in done.error
 
 
 async def test_unusable_model_is_an_error_of_the_run() -> None:

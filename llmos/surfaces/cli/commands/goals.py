@@ -21,6 +21,11 @@ Mode = Annotated[
     ),
 ]
 
+Agent = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Agent that the model works as; see: llmos agents."),
+]
+
 
 def run(
     ctx: typer.Context,
@@ -33,6 +38,7 @@ def run(
     max_cost: Annotated[
         float | None, typer.Option(metavar="USD", min=0, help="What this run may cost.")
     ] = None,
+    agent: Agent = None,
     cwd: Cwd = None,
     yes: Yes = False,
     as_json: JsonFlag = False,
@@ -48,10 +54,12 @@ def run(
 
     async def work(os: LLMOS, progress: Progress) -> RunResult:
         if not as_json:
-            told.extend(forewarnings(*os.explain(text, mode, cwd=cwd)))
+            told.extend(forewarnings(*os.explain(text, mode, agent=agent, cwd=cwd)))
             show_notes(told)
         with progress.running():
-            return await os.execute(text, mode, check, max_cost, cwd=cwd, on_event=progress.event)
+            return await os.execute(
+                text, mode, check, max_cost, agent=agent, cwd=cwd, on_event=progress.event
+            )
 
     result = executed(globals_of(ctx), work, yes, silent=as_json)
     if as_json:
@@ -105,6 +113,7 @@ def explain(
         ),
     ] = False,
     mode: Mode = "AUTO",
+    agent: Agent = None,
     cwd: Cwd = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -118,7 +127,7 @@ def explain(
     text, where, asked = read_goal(goal), working_directory(cwd), globals_of(ctx)
 
     async def work(os: LLMOS) -> None:
-        told = explained(os, text, mode, where)
+        told = explained(os, text, mode, where, agent=agent)
         if diff:
             told = await foreseen(os, told, text, where)
         if as_json:

@@ -47,6 +47,10 @@ def show_report(report: CycleReport) -> None:
     """Print what a cycle did, one line a task."""
     for task in report.tasks:
         print(f"+ {one_line(task.title, 200)}" + (f" ({one_line(task.why)})" if task.why else ""))
+        if task.worded:
+            print(f"  in a model's words: {one_line(task.worded, 500)}")
+    if report.tasks and report.why:
+        print(f"  {one_line(report.why, 500)}")
     print(cycle_line(report))
 
 

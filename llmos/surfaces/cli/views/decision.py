@@ -66,7 +66,14 @@ class Explained:
         }
 
 
-def explained(os: LLMOS, goal: str, mode: str, cwd: Path, turns: Sequence[Turn] = ()) -> Explained:
+def explained(
+    os: LLMOS,
+    goal: str,
+    mode: str,
+    cwd: Path,
+    turns: Sequence[Turn] = (),
+    agent: str | None = None,
+) -> Explained:
     """What would be done for ``goal``.
 
     Args:
@@ -75,8 +82,9 @@ def explained(os: LLMOS, goal: str, mode: str, cwd: Path, turns: Sequence[Turn] 
         mode: ``AUTO``, or the mode that is insisted on.
         cwd: Working directory, resolved.
         turns: Earlier exchanges that it refers to.
+        agent: What the model would work as.
     """
-    decision, trace = os.explain(goal, mode, cwd=cwd, turns=turns)
+    decision, trace = os.explain(goal, mode, agent=agent, cwd=cwd, turns=turns)
     free = decision.mode is Mode.FOLLOWER and trace is not None
     preview = os.kernel.preview(trace, cwd) if free and trace else None
     tool = served_by(os, goal, decision)

@@ -95,6 +95,8 @@ def _show_noticed(noticed: Sequence[CycleTask], limit: int) -> None:
         console.print(f"  {one_line(task.title, 200)}")
         if task.kind == "suggestion":
             console.print(f"    {one_line(task.why, 300)}", style="cyan")
+        if task.worded:
+            console.print(f"    in a model's words: {one_line(task.worded, 500)}", style="dim")
     if len(noticed) > limit:
         console.print(f"  … and {len(noticed) - limit} more: llmos insights", style="dim")
 

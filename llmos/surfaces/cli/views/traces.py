@@ -63,6 +63,7 @@ def print_run(trace: Trace, audit: Audit | None = None) -> None:
         "when": moment(trace.now),
         "user": trace.user_id,
         "mode": trace.mode.value,
+        "agent": trace.agent,
         "model": trace.model,
         "source": trace.source,
         "verdict": trace.verdict.value,

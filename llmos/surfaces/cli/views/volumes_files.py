@@ -59,6 +59,9 @@ def _show_pushed(pushed: Pushed, dry_run: bool) -> None:
         if pushed.version != 1:
             told += f"; back to what was: llmos tools rollback {pushed.name}"
         out().print(told, style="dim")
+    if pushed.type is ArtifactType.AGENT and not dry_run:
+        told = f"  it is used from the next run on; back: llmos agents rollback {pushed.name}"
+        out().print(told, style="dim")
 
 
 def _show_trouble(report: MirrorReport) -> None:
