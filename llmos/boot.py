@@ -409,9 +409,12 @@ class LLMOS:
         """How the parts of a goal are done, should it be taken apart."""
         assert self._shelf is not None
         scheduler = self._kernel.scheduler
+        agents = Agents(self._kernel.store, self.user_id)
 
         async def dispatch(part: Part, goal: str, max_cost_usd: float) -> RunResult:
             mine = request.part(part, goal, max_cost_usd, orders.run_id)
+            if part.agent:
+                mine = replace(mine, agent=await asyncio.to_thread(agents.get, part.agent))
             return await self._do(mine, priority)
 
         orders = Orders(
@@ -420,6 +423,8 @@ class LLMOS:
             lambda result: answer_of(self.traces, result, Places.of(request.cwd)),
             lambda run_id: scheduler.lent(run_id, priority),
             done=request.done,
+            agents=lambda: {a.name: a.description for a in agents.listed() if a.used},
+            make_agent=lambda agent: agents.create(agent.text, note=f"for: {request.goal}"[:200]),
             parallel=self._kernel.config.parallel_runs,
         )
         return orders

@@ -55,8 +55,14 @@ def _model(task: Task) -> Model:
 
 
 async def _asked(task: Task, orders: Orders, model: Model) -> Plan:
-    allowed = task.limits.max_cost_usd
-    return await planned(model, task.goal, allowed, orders.tools(), orders.agents)
+    allowed, there = task.limits.max_cost_usd, await asyncio.to_thread(orders.agents)
+    plan, brought = await planned(model, task.goal, allowed, orders.tools(), there)
+    for agent in brought:
+        await asyncio.to_thread(orders.make_agent, agent)
+        task.calls.warnings.append(
+            f"the agent {agent.name} was made for this: llmos agents show {agent.name}"
+        )
+    return plan
 
 
 def _paid(outcome: Outcome, task: Task, model: Model | None) -> Outcome:

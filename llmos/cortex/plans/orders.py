@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+from llmos.cortex.agents import Agent
 from llmos.cortex.plans.plan import Part, Plan
 from llmos.evolution.tool import LearntTool
 from llmos.values import RunResult
@@ -37,8 +38,10 @@ class Orders:
     """The plan, once there is one; at first only where it is given."""
     done: Mapping[str, DonePart] = field(default_factory=dict)
     """Parts that need not be done again."""
-    agents: Mapping[str, str] = field(default_factory=dict)
-    """Agents that a part may name, with what they are for."""
+    agents: Callable[[], Mapping[str, str]] = dict
+    """Returns the agents that a part may name, with what they are for."""
+    make_agent: Callable[[Agent], object] = lambda agent: None
+    """Stores an agent that a plan brings, so that its parts find it."""
     parallel: int = 4
     """Parts at once."""
     run_id: str = ""

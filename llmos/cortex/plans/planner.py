@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from llmos.cortex.agents import Agent, compose
 from llmos.cortex.plans.plan import MOST_PARTS, Plan
 from llmos.errors import UserError
 from llmos.evolution.asking import Model, NoAnswer, question_of
@@ -22,6 +23,9 @@ SYSTEM = (
 _FIRST = "Take a goal apart."
 """First line of the question."""
 
+MOST_NEW = 3
+"""Agents that a plan may bring."""
+
 _RULES = f"""Answer {{"parts": [{{"id": "…", "goal": "…", "after": ["…"]}}, …]}} with at most
 {MOST_PARTS} parts.
 - id: small letters, digits and '-'. goal: one sentence that says all that its worker must know,
@@ -31,7 +35,9 @@ _RULES = f"""Answer {{"parts": [{{"id": "…", "goal": "…", "after": ["…"]}}
   another part answers, write {{{{id}}}} in its goal.
 - Where one of the known jobs is what has to be done, word the goal exactly like it: then it costs
   nothing.
-- "agent", one of the agents, only where that one is clearly meant for the part.
+- "agent": one of the agents, only where that one is clearly meant for the part. Where none is and
+  a part needs somebody who works in a way of its own, say who, at most {MOST_NEW} of them:
+  {{"parts": […], "agents": [{{"name": "…", "description": "…", "prompt": "…", "tools": ["…"]}}]}}.
 - A goal that is one piece of work is a plan of one part, worded otherwise than the goal."""
 
 _KNOWN = 20
@@ -39,6 +45,8 @@ _KNOWN = 20
 
 _TRIES = 2
 """A plan that cannot be carried out is told to the model once, with the reason."""
+
+_AGENT = frozenset({"name", "description", "prompt", "tools"})
 
 _YOURSELF = "say the parts yourself: llmos run --plan FILE"
 
@@ -49,8 +57,8 @@ async def planned(
     max_cost_usd: float,
     tools: Iterable[LearntTool],
     agents: Mapping[str, str],
-) -> Plan:
-    """The model's plan for a goal.
+) -> tuple[Plan, list[Agent]]:
+    """The model's plan for a goal, and the agents of it that there are not yet.
 
     Args:
         model: Who is asked; afterwards it tells what that has cost.
@@ -72,9 +80,9 @@ async def planned(
             asked = {**told, "what was wrong with your last answer": why} if why else told
             try:
                 answer = await model.ask(question_of(_FIRST, _RULES, asked))
-                plan = Plan.from_json(read_answer(answer, ["parts"]), goal)
-                _check_agents(plan, agents)
-                return plan
+                said = read_answer(answer, ["parts", "agents"])
+                plan = Plan.from_json(said, goal)
+                return plan, _new_agents(plan, said.get("agents", []), agents)
             except NoAnswer as e:
                 raise UserError(f"there is no plan: {e}", _YOURSELF) from e
             except Refused as e:
@@ -84,10 +92,35 @@ async def planned(
     raise UserError(f"the model gave no plan that can be carried out: {why}", _YOURSELF)
 
 
-def _check_agents(plan: Plan, agents: Mapping[str, str]) -> None:
+def _new_agents(plan: Plan, given: Json, there: Mapping[str, str]) -> list[Agent]:
+    """The agents that a plan brings and that some part of it names.
+
+    Raises:
+        UserError: One of them is none, is there already, or a part names one that is nowhere.
+    """
+    if not isinstance(given, list) or len(given) > MOST_NEW:
+        raise UserError(f"'agents' is no list of at most {MOST_NEW}")
+    made = {agent.name: agent for agent in map(_composed, given)}
+    taken = sorted(made.keys() & there.keys())
+    if taken:
+        raise UserError(f"there is an agent {taken[0]!r} already")
     for part in plan.parts:
-        if part.agent and part.agent not in agents:
+        if part.agent and part.agent not in there and part.agent not in made:
             raise UserError(f"part {part.id!r} names the agent {part.agent!r}, which is not there")
+    named = {part.agent for part in plan.parts}
+    return [agent for name, agent in made.items() if name in named]
+
+
+def _composed(given: Json) -> Agent:
+    if not isinstance(given, dict) or not given.keys() <= _AGENT:
+        raise UserError(f"an agent is an object of {', '.join(sorted(_AGENT))}")
+    tools = given.get("tools")
+    texts = [given.get(key, "") for key in ("name", "description", "prompt")]
+    listed = tools is None or (isinstance(tools, list) and all(isinstance(t, str) for t in tools))
+    if not listed or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise UserError("an agent has a name, a description and a prompt, and a list of tools")
+    name, description, prompt = texts
+    return compose(name, description, prompt, tools=tools)
 
 
 def known_jobs(goal: str, tools: Iterable[LearntTool]) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from llmos import LLMOS, LLMOSConfig, Mode, Verdict
 from llmos.cortex.plans import GOAL, Part, Plan
 from llmos.errors import LowBatteryError, NeedsProcessor, UserError
 from llmos.values import Event, PartBegan, PartEnded, RunResult
+from llmos.volumes import Place
 from tests.conftest import MakeOS
 from tests.support.planner import DONE, PLANNED, Parts, Planner, part
 
@@ -230,7 +233,7 @@ async def test_a_cancelled_plan_ends_its_parts(make_os: MakeOS) -> None:
     ("said", "told"),
     [
         ("I would rather not.", "the answer is not JSON"),
-        ('{"steps": []}', "no object of parts"),
+        ('{"steps": []}', "no object of agents and parts"),
         ([part("a", "Do it", "b")], "waits for 'b'"),
         ([part("a", WHOLE)], "the whole goal again"),
         ([part("a", "Do it", agent="nobody")], "names the agent 'nobody'"),
@@ -360,3 +363,68 @@ async def test_a_plan_that_somebody_called_wrong_is_not_made_again(make_os: Make
     result = await os.execute(WHOLE, mode="ORCHESTRATOR")
     await os.feedback(result.trace_id, success=False)
     assert os.explain(WHOLE)[0].mode is Mode.LEARNER
+
+
+# --- agents ------------------------------------------------------------------------------------
+
+
+def said(parts: Parts, *agents: dict[str, Any]) -> str:
+    return json.dumps({"parts": parts, "agents": list(agents)})
+
+
+POET = {
+    "name": "poet",
+    "description": "Writes verse.",
+    "prompt": "You are a poet.",
+    "tools": ["Write"],
+}
+
+
+async def test_a_part_is_done_by_the_agent_that_it_names(make_os: MakeOS) -> None:
+    planner = Planner(lambda goal: [part("a", "Write 'a' to a.txt", agent="coder")])
+    os = await make_os(processor=planner)
+    result = await os.execute(WHOLE, mode="ORCHESTRATOR")
+    assert result.success, result.error
+    assert '"coder": ' in planner.asked[0]
+    done = os.traces.get(result.steps[0].observation["run"])
+    assert done.agent.startswith("coder@")
+    assert (await os.execute(WHOLE)).usage.total_tokens == 0
+
+
+async def test_an_agent_that_is_lacking_is_made_and_told(make_os: MakeOS) -> None:
+    parts = [part("a", "Write 'a' to a.txt", agent="poet")]
+    os = await make_os(processor=Planner(lambda goal: said(parts, POET)))
+    result = await os.execute(WHOLE, mode="ORCHESTRATOR")
+    assert result.success, result.error
+    assert result.warnings == ("the agent poet was made for this: llmos agents show poet",)
+    poet = os.kernel.agents.get("poet")
+    assert (poet.agent.prompt, poet.agent.tools) == ("You are a poet.", ("Write",))
+    assert poet.place == Place("user", "alice")
+    assert os.traces.get(result.steps[0].observation["run"]).agent == poet.label
+
+
+@pytest.mark.parametrize(
+    ("agents", "told"),
+    [
+        ([POET | {"name": "coder"}], "there is an agent 'coder' already"),
+        ([POET | {"name": "../x"}], "'../x'"),
+        ([POET | {"prompt": ""}], "a name, a description and a prompt"),
+        ([POET | {"tools": "Write"}], "a list of tools"),
+        ([POET | {"model": "dear"}], "an object of"),
+        ([POET] * 4, "at most 3"),
+    ],
+)
+async def test_no_agent_comes_of_what_is_none(
+    make_os: MakeOS, agents: list[dict[str, Any]], told: str
+) -> None:
+    parts = [part("a", "Write 'a' to a.txt", agent="poet")]
+    os = await make_os(processor=Planner(lambda goal: said(parts, *agents)))
+    result = await os.execute(WHOLE, mode="ORCHESTRATOR")
+    assert told in result.error
+    assert all(row.name != "poet" for row in os.kernel.agents.listed())
+
+
+async def test_an_agent_that_no_part_names_is_not_made(make_os: MakeOS) -> None:
+    os = await make_os(processor=Planner(lambda goal: said(two(goal), POET)))
+    assert (await os.execute(WHOLE, mode="ORCHESTRATOR")).success
+    assert all(row.name != "poet" for row in os.kernel.agents.listed())
