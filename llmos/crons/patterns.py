@@ -29,6 +29,8 @@ _LONGEST = 160
 _BATCH = 400
 """Ids in one query: SQLite takes at most 999 parameters."""
 
+_SUMS = ("runs", "model_runs", "free_runs", "failed", "tokens", "cost_micro")
+
 _TRACES = 50
 """Runs that a pattern names; the rest are found by their shape in ``counted``."""
 
@@ -61,6 +63,13 @@ class Pattern:
     """Ids of the newest failed runs."""
     first_at: str = ""
     last_at: str = ""
+    told: str = ""
+    """What it is called, where that is not its shape; not stored."""
+
+    @property
+    def title(self) -> str:
+        """What it is called for people."""
+        return self.told or self.shape
 
     @property
     def days(self) -> int:
@@ -204,6 +213,36 @@ def find(conn: Connection, owner: str, key: str) -> Pattern | None:
     return None if row is None else _pattern(row)
 
 
+def of_tool(conn: Connection, owner: str, tool: str, told: str) -> Pattern:
+    """All that a tool does as one pattern: that of its first run, with the counts of all.
+
+    Goals that only the tool knows to be of one kind are told of once, not each by itself.
+
+    Args:
+        conn: Where to read.
+        owner: Whose.
+        tool: A tool that `link` has noted for at least one pattern.
+        told: What it is called, where there are several.
+    """
+    mine = (patterns.c.owner == owner) & (patterns.c.tool == tool)
+    query = select(patterns).where(mine).order_by(patterns.c.first_at, patterns.c.key)
+    several = [_pattern(row) for row in conn.execute(query)]
+    first, newest = several[0], max(several, key=lambda p: p.last_at)
+    if len(several) == 1:
+        return first
+    sums = {name: sum(getattr(p, name) for p in several) for name in _SUMS}
+    return replace(
+        first,
+        **sums,
+        example=newest.example,
+        failing=newest.failing,
+        traces=tuple(t for p in several for t in p.traces)[:_TRACES],
+        failures=tuple(t for p in several for t in p.failures)[-_TRACES:],
+        last_at=newest.last_at,
+        told=told,
+    )
+
+
 def frequent(conn: Connection, owners: Sequence[str], limit: int = 10) -> list[Pattern]:
     """The patterns of some users with the most runs."""
     query = select(patterns).where(patterns.c.owner.in_(list(owners)))
@@ -287,7 +326,7 @@ def _judged(pattern: Pattern, trace_id: str, failed: bool) -> Pattern:
 
 
 def _store(tx: Transaction, pattern: Pattern) -> None:
-    row = {name: getattr(pattern, name) for name in Pattern.__dataclass_fields__}
+    row = {c.name: getattr(pattern, c.name) for c in patterns.columns}
     row |= {"traces": dumps(list(pattern.traces)), "failures": dumps(list(pattern.failures))}
     mine = (patterns.c.owner == pattern.owner) & (patterns.c.key == pattern.key)
     if tx.conn.execute(update(patterns).where(mine).values(row)).rowcount == 0:

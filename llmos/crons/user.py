@@ -8,7 +8,7 @@ is one transaction with the watermark: a cycle that dies is done again and nothi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from llmos.crons import findings, patterns, side_exits
 from llmos.crons.context import CronContext
@@ -95,14 +95,30 @@ class UserCycle:
             touched |= patterns.unlink(tx, self._user, name)
         why = {_open(goal): reason for goal, _, reason in learnt.unlearnt}
         tasks: list[CycleTask | None] = []
-        for key in sorted(touched):
-            pattern = patterns.find(tx.conn, self._user, key)
-            if pattern is not None:
-                tasks += self._say(tx, pattern, why, fresh)
+        for pattern in self._touched(tx, touched):
+            tasks += self._say(tx, pattern, why, fresh)
         tasks += side_exits.say(tx, self._volume, _LEVEL, self._user, fresh)
         tasks += self._flag(tx, fresh)
         set_watermark(tx, WATERMARK, self._volume.place, str(upto))
         return [task for task in tasks if task is not None]
+
+    def _touched(self, tx: Transaction, keys: Collection[str]) -> Iterator[Pattern]:
+        """The patterns with these keys; all that one tool does is one."""
+        tools: set[str] = set()
+        for key in sorted(keys):
+            pattern = patterns.find(tx.conn, self._user, key)
+            if pattern is None or pattern.tool in tools:
+                continue
+            if pattern.tool is None:
+                yield pattern
+                continue
+            tools.add(pattern.tool)
+            template = str(self._tool(tx, pattern.tool).templates[0])
+            told = _open(template[:1].upper() + template[1:])
+            yield patterns.of_tool(tx.conn, self._user, pattern.tool, told)
+
+    def _tool(self, tx: Transaction, name: str) -> LearntTool:
+        return LearntTool.of(self._volume.get(ArtifactType.TOOL, name, tx=tx))
 
     # --- what is found -----------------------------------------------------------------------
 
@@ -137,7 +153,7 @@ class UserCycle:
         assert pattern.tool is not None
         artifact = self._volume.find(ArtifactType.TOOL, pattern.tool, tx=tx)
         state = artifact.status.value if artifact is not None else "gone"
-        proof = LearntTool.of(self._volume.get(ArtifactType.TOOL, pattern.tool, tx=tx)).proof
+        proof = self._tool(tx, pattern.tool).proof
         does = {
             "active": f"now the tool {pattern.tool} does it without a model",
             "shadowing": f"the tool {pattern.tool} is learnt and waits until audits are clean",
@@ -145,7 +161,7 @@ class UserCycle:
         return Finding(
             ArtifactType.INSIGHT,
             f"recurring-{pattern.slug}",
-            f"“{pattern.shape}” is common: {_counts(pattern)}; {does}",
+            f"“{pattern.title}” is common: {_counts(pattern)}; {does}",
             f"{pattern.tool} explains {proof.runs} runs and said {proof.agreed} more before it had "
             f"seen them; its risk is {proof.risk:.4f}. See it: llmos tools show {pattern.tool}",
             {**_evidence(pattern), "tool": pattern.tool, "status": state},
@@ -254,7 +270,7 @@ def _failing(pattern: Pattern, fresh: Sequence[Trace]) -> Finding:
     return Finding(
         ArtifactType.INSIGHT,
         f"failing-{pattern.slug}",
-        f"“{pattern.shape}” keeps failing: the last {pattern.failing} runs",
+        f"“{pattern.title}” keeps failing: the last {pattern.failing} runs",
         f"The last of them: {' '.join(last.split())[:200]}",
         {**_evidence(pattern), "failing": pattern.failing, "failures": [*pattern.failures[-10:]]},
         ("failing", milestone(pattern.failing)),
@@ -266,7 +282,7 @@ def _summary(pattern: Pattern) -> Finding:
     return Finding(
         ArtifactType.TRACE,
         f"family-{pattern.slug}",
-        f"“{pattern.shape}”: {_counts(pattern)}",
+        f"“{pattern.title}”: {_counts(pattern)}",
         "A summary of runs; the runs themselves are kept: llmos traces list",
         _evidence(pattern),
         (milestone(pattern.runs),),

@@ -132,3 +132,31 @@ async def test_a_budget_of_work_leaves_the_rest_to_the_next_cycle(make_os: MakeO
     while (report := await os.kernel.run_cron_now()).looked_at:
         seen.append(report.looked_at)
     assert sum(seen) == 10
+
+
+def about(word: str, n: int) -> Trace:
+    """A run of a goal in which a word stands that is a part of what is written."""
+    arguments = {"file_path": f"n{n}.txt", "content": f"The week of {word}.\n"}
+    step = Step("Write", arguments, "written", effect=Effect.WRITE)
+    goal = f"Note the week of {word} in n{n}.txt"
+    at = NOW + timedelta(hours=n)
+    return Trace(goal, (step,), "Done.", Verdict.CONFIRMED, now=at, usage=Usage(900, 100))
+
+
+async def test_all_that_one_tool_does_is_one_finding(make_os: MakeOS) -> None:
+    os = await make_os()
+    words = ("alpha", "beta", "gamma", "delta", "omega")
+    report = await night(os, [about(word, n) for n, word in enumerate(words)])
+    (tool,) = report.learnt.created
+    (told,) = [t for t in report if t.kind == "insight"]
+    assert told.title == (
+        f"“Note the week of … in …” is common: 5 runs in 1 day; now the tool {tool} does it "
+        "without a model"
+    )
+    # More of the same says nothing new, and is counted with the rest.
+    assert "insight" not in kinds(await night(os, [about("alpha", 5)]))
+    content = os.kernel.get_user_volume().get(INSIGHT, told.subject).content
+    assert content["evidence"]["runs"] == 5
+    told_again = await night(os, [about(word, 6 + n) for n, word in enumerate(words)])
+    (more,) = [t for t in told_again if t.kind == "insight"]
+    assert more.subject == told.subject and "11 runs" in more.title
