@@ -7,6 +7,7 @@ See docs/decisions/017.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Collection
 from typing import Any
@@ -133,6 +134,7 @@ def _launch(store: Store) -> None:
     global _workflow
     from dbos import DBOS
 
+    _drop_closed_handlers()
     DBOS(
         config={
             "name": "llmos",
@@ -146,6 +148,17 @@ def _launch(store: Store) -> None:
     if _workflow is None:
         _workflow = DBOS.workflow(name=_WORKFLOW)(_carry)
     DBOS.launch()
+
+
+def _drop_closed_handlers() -> None:
+    """Take away what DBOS logs to and is closed: it flushes all of them when it begins anew.
+
+    It has bound them to what standard error was when it began the first time in this process.
+    """
+    logger = logging.getLogger("dbos")
+    for handler in list(logger.handlers):
+        if isinstance(handler, logging.StreamHandler) and handler.stream.closed:
+            logger.removeHandler(handler)
 
 
 def _carry(told: dict[str, Any]) -> dict[str, Any]:

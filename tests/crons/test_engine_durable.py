@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import sqlite3
 import subprocess
@@ -122,3 +124,14 @@ async def test_where_dbos_is_in_use_already_cycles_are_carried_plainly(
     await first.stop()
     assert isinstance(best_carrier(store), DurableCarrier)
     assert os.path.exists(store.home / "crons.db")
+
+
+def test_it_begins_again_where_standard_error_is_another(store: Store) -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logging.getLogger("dbos").addHandler(handler)
+    stream.close()
+    carrier = DurableCarrier(store)
+    carrier.open(lambda cycle: did("user", "alice"), lambda cycle, report: None)
+    carrier.close()
+    assert handler not in logging.getLogger("dbos").handlers
