@@ -19,9 +19,11 @@ from llmos.store.schema import (
     feedback,
     intents,
     journal,
+    ledger,
     notifications,
     patterns,
     private,
+    reservations,
     steps,
     traces,
     usages,
@@ -33,6 +35,11 @@ from llmos.volumes.descent import made_from, outlines
 from llmos.volumes.purge import delete_versions, named, note_purge, require_right
 from llmos.volumes.records import Place, Version, place_of
 
+_REPLAY = "replay:"
+"""What the source of a replay begins with, as `llmos.memory.traces` writes it."""
+
+_GONE = "a run that was purged"
+
 _KEPT = ("mode", "verdict")
 """Words of an event of a run that say nothing of what was done in it."""
 
@@ -40,8 +47,10 @@ _KEPT = ("mode", "verdict")
 def purge_run(tx: Transaction, caller: Caller, place: Place, run_id: str, why: str) -> int:
     """Delete a run, with every version in any volume that was made from it or names it.
 
-    Left are what it cost, the numbers of its events, and one event with names and digests. Files
-    that it wrote stay as they are, and can no longer be put back.
+    Its replays go with it, for they hold what it held; of a plan or one of its parts, all of it:
+    the parts say what the plan says, and the plan what they answered. Left are what it cost, the
+    numbers of its events, and one event with names and digests. Files that it wrote stay as they
+    are, and can no longer be put back.
 
     Args:
         tx: An open transaction.
@@ -58,13 +67,11 @@ def purge_run(tx: Transaction, caller: Caller, place: Place, run_id: str, why: s
         UserError: There is no such run, it is not over, or a write of it is in doubt.
     """
     gone = would_go_with(tx.conn, caller, place, run_id)
+    runs = with_it(tx.conn, place, run_id)
     dialect.overwrite_deleted(tx.conn)
     delete_versions(tx, gone, caller.author)
-    _forget(tx, place, run_id)
-    _blank_events(tx, run_id)
-    for table in (steps, feedback, intents, journal, audits):
-        tx.conn.execute(delete(table).where(table.c.trace_id == run_id))
-    tx.conn.execute(delete(traces).where(traces.c.id == run_id))
+    for one in runs:
+        _delete(tx, place, one)
     tx.event(
         EventType.ARTIFACT_DELETED,
         volume=place.volume,
@@ -77,6 +84,7 @@ def purge_run(tx: Transaction, caller: Caller, place: Place, run_id: str, why: s
             "name": run_id.lower(),
             "what": "purged",
             "versions": [named(v) for v in gone],
+            "runs": [one.lower() for one in runs],
             "why": plain(why),
         },
     )
@@ -92,6 +100,27 @@ def would_go_with(conn: Connection, caller: Caller, place: Place, run_id: str) -
         UserError: There is no such run, it is not over, or a write of it is in doubt.
     """
     require_right(conn, caller, place)
+    found = set[tuple[str, str]]()
+    for one in with_it(conn, place, run_id):
+        found |= _made_from_run(conn, place, one)
+    return outlines(conn, found)
+
+
+def with_it(conn: Connection, place: Place, run_id: str) -> list[str]:
+    """The runs that go with a run, itself first: its plan and all parts of that, and replays."""
+    mine = (traces.c.volume == place.volume) & (traces.c.owner == place.owner)
+    found = [run_id]
+    for one in found:  # which grows meanwhile
+        plan = select(traces.c.part_of).where(traces.c.id == one, traces.c.part_of.is_not(None))
+        near = or_(
+            traces.c.part_of == one, traces.c.source == f"{_REPLAY}{one}", traces.c.id.in_(plan)
+        )
+        ids = conn.scalars(select(traces.c.id).where(mine, near).order_by(traces.c.id))
+        found += [i for i in ids if i not in found]
+    return found
+
+
+def _made_from_run(conn: Connection, place: Place, run_id: str) -> set[tuple[str, str]]:
     mine = (traces.c.volume == place.volume) & (traces.c.owner == place.owner)
     status = conn.scalar(select(traces.c.status).where(mine, traces.c.id == run_id))
     if status is None:
@@ -108,7 +137,16 @@ def would_go_with(conn: Connection, caller: Caller, place: Place, run_id: str) -
     names = or_(versions.c.lineage.contains(run_id), versions.c.content.contains(run_id))
     rows = conn.execute(select(versions.c.artifact_id, versions.c.digest).where(names))
     own = {(row.artifact_id, row.digest) for row in rows}
-    return outlines(conn, made_from(conn, own) | own)
+    return made_from(conn, own) | own
+
+
+def _delete(tx: Transaction, place: Place, run_id: str) -> None:
+    _forget(tx, place, run_id)
+    _blank_events(tx, run_id)
+    _blank_notes(tx, run_id)
+    for table in (steps, feedback, intents, journal, audits):
+        tx.conn.execute(delete(table).where(table.c.trace_id == run_id))
+    tx.conn.execute(delete(traces).where(traces.c.id == run_id))
 
 
 def _forget(tx: Transaction, place: Place, run_id: str) -> None:
@@ -139,6 +177,13 @@ def _forget(tx: Transaction, place: Place, run_id: str) -> None:
         tx.conn.execute(update(patterns).where(meant).values(example=row.shape, **left))
 
 
+def _blank_notes(tx: Transaction, run_id: str) -> None:
+    """Take the goal out of the books; the amounts stay."""
+    for table in (ledger, reservations):
+        paid = table.c.scopes.contains(f'"run:{run_id}"')
+        tx.conn.execute(update(table).where(paid).values(note=_GONE))
+
+
 def _blank_events(tx: Transaction, run_id: str) -> None:
     """Take the words out of the events of the run; their numbers stay, watermarks count them."""
     about = events.c.subject == run_id
@@ -151,7 +196,7 @@ def _blank_events(tx: Transaction, run_id: str) -> None:
     ]
     for seq, payload in rows:
         told = {k: _blank(k, value) for k, value in json.loads(payload).items()}
-        blank = {"title": "a run that was purged", "payload": dumps(told)}
+        blank = {"title": _GONE, "payload": dumps(told)}
         tx.conn.execute(update(events).where(events.c.seq == seq).values(blank))
 
 

@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import insert, select
 
 from llmos import LLMOS, Step
+from llmos.cortex.plans import Part, Plan
 from llmos.errors import PermissionDenied, UserError
 from llmos.store.schema import events, intents, metadata, patterns, traces
-from llmos.values import ArtifactType, Trace, Usage, Verdict
+from llmos.values import ArtifactType, Mode, Trace, Usage, Verdict
 from llmos.volumes import Caller, Place
 from llmos.volumes.purge_runs import purge_run
-from tests.conftest import MakeOS
+from tests.conftest import MakeOS, recording
+from tests.support.planner import Planner
 
 TRACE, TOOL, INSIGHT = ArtifactType.TRACE, ArtifactType.TOOL, ArtifactType.INSIGHT
 SECRET = "theheronsings"
@@ -38,7 +40,10 @@ async def learnt(os: LLMOS) -> None:
 
 def dump(os: LLMOS) -> str:
     tables = metadata.sorted_tables
-    return os._kernel.store.read(lambda c: str([c.execute(select(t)).all() for t in tables]))
+    rows = os._kernel.store.read(
+        lambda c: [(t.name, row) for t in tables for row in c.execute(select(t)).all()]
+    )
+    return "\n".join(map(str, rows))
 
 
 def secret_run(os: LLMOS) -> str:
@@ -120,3 +125,29 @@ async def test_only_its_owner_or_an_admin_purges_a_run(make_os: MakeOS, caller: 
     run = secret_run(os)
     with pytest.raises(PermissionDenied):
         os._kernel.store.write(lambda tx: purge_run(tx, caller, MINE, run, ""))
+
+
+async def test_replays_go_with_the_run_that_they_repeat(make_os: MakeOS) -> None:
+    arguments = {"file_path": "n.txt", "content": SECRET}
+    goal = f"Write '{SECRET}' to n.txt"
+    os = await make_os([recording(goal, ("Write", arguments))])
+    first = await os.execute(goal)
+    for _ in range(2):
+        again = await os.execute(goal)
+        assert again.mode is Mode.FOLLOWER
+    os.kernel.purge(TRACE, first.trace_id)
+    assert SECRET not in dump(os)
+    assert os.traces.recent() == []
+
+
+@pytest.mark.parametrize("of", ["plan", "part"])
+async def test_a_plan_goes_as_a_whole(make_os: MakeOS, of: str) -> None:
+    os = await make_os(processor=Planner())
+    plan = Plan.of([Part("a", f"Write '{SECRET}' to a.txt"), Part("b", "Write {{a}} to b.txt")])
+    result = await os.execute("Prepare all", plan=plan)
+    kept = await os.execute("Write 'milk' to c.txt")
+    part = result.steps[0].observation["run"]
+    assert SECRET in dump(os)
+    os.kernel.purge(TRACE, result.trace_id if of == "plan" else part)
+    assert SECRET not in dump(os)
+    assert [t.id for t in os.traces.recent()] == [kept.trace_id]
