@@ -40,9 +40,9 @@ def mirror(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 
 
 def push(ctx: typer.Context, dry_run: DryRun = False, as_json: JsonFlag = False) -> None:
-    """Take tools and agents that you edited as new versions, not in use.
+    """Take tools that you edited as new versions, not in use, and agents to be used from now on.
 
-    A pushed version has no proof, so no goal is done with it. Exits 1 if a file was refused.
+    A pushed tool has no proof, so no goal is done with it. Exits 1 if a file was refused.
     """
     from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json
