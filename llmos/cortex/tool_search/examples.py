@@ -24,7 +24,8 @@ LONGEST = 200
 _TEXT = 40
 """Characters from which on a text is shown as ``<text>``."""
 _TELLING = 3
-"""Characters that a value must have to be taken for one that a result held."""
+"""Characters from which on a value is looked for anywhere in a result; a shorter one only as a
+whole text in it."""
 
 
 class Seen(NamedTuple):
@@ -32,6 +33,7 @@ class Seen(NamedTuple):
 
     tool: str
     text: str
+    """As JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,11 @@ def _masked(value: Json, call: Made) -> Json:
     if isinstance(value, bool) or value is None:
         return value
     text = str(value)
-    if len(text) >= _TELLING and text.casefold() not in call.goal.casefold():
+    if text.casefold() not in call.goal.casefold():
+        quoted = json.dumps(text, ensure_ascii=False)
+        held = quoted[1:-1] if len(text) >= _TELLING else quoted
         for seen in reversed(call.before):
-            if text in seen.text:
+            if held in seen.text:
                 return f"<from {seen.tool}>"
     return "<text>" if len(text) > _TEXT or "\n" in text else value
 
