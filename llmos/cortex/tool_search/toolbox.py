@@ -69,20 +69,30 @@ class Toolbox:
             calls, programs, ProgramLimits(wall_s=config.program_seconds, calls=PROGRAM_CALLS)
         )
         self._offer: Offer | None = None
+        self._opened = False
         self._shown: dict[str, ToolSpec] = {}
         self._own: dict[str, Affordance] = {}
         self._searched: list[dict[str, Json]] = []
 
     @property
     def offer(self) -> Offer:
-        """The tools that the model is given at the start."""
+        """The tools that the model is given at the start; looked up once."""
         if self._offer is None:
-            self._offer = self._open()
+            self._offer = choose(
+                self._goal,
+                self._calls.tools(),
+                self._past.used,
+                threshold=self._config.tool_search,
+                most=self._config.tools_given,
+                needed=self._needed,
+            )
         return self._offer
 
     def tools(self) -> Sequence[ToolSpec]:
         """The tools that the model is given now; after a search also those that it found."""
-        _ = self.offer
+        if not self._opened:
+            self._opened = True
+            self._open(self.offer)
         return list(self._shown.values())
 
     async def call(self, tool: str, arguments: Mapping[str, Json]) -> CallResult:
@@ -100,8 +110,9 @@ class Toolbox:
 
         None where it was given all tools and did nothing with them but call them.
         """
-        offer = self._offer
-        told: dict[str, Json] = offer.as_dict() if offer is not None and offer.narrowed else {}
+        told: dict[str, Json] = {}
+        if self._opened and self.offer.narrowed:
+            told |= self.offer.as_dict()
         if self._searched:
             told["searched"] = self._searched
         if self._programs.ran:
@@ -110,25 +121,15 @@ class Toolbox:
 
     # --- opening -----------------------------------------------------------------------------
 
-    def _open(self) -> Offer:
-        config, all_tools = self._config, self._calls.tools()
-        taken = {tool.name for tool in all_tools}
-        offer = choose(
-            self._goal,
-            all_tools,
-            self._past.used,
-            threshold=config.tool_search,
-            most=config.tools_given,
-            needed=self._needed,
-        )
+    def _open(self, offer: Offer) -> None:
+        taken = {tool.name for tool in self._calls.tools()}
         self._show(offer.given)
         if offer.narrowed:
             self._add(search_spec(offer, self._ways), self._search, taken)
             if not self._ways.rereads_tools:
                 self._add(CALL, self._call_tool, taken)
-        if config.run_program and self._ways.writes_programs:
+        if self._config.run_program and self._ways.writes_programs:
             self._add(program_spec(), self._run_program, taken)
-        return offer
 
     def _add(self, spec: ToolSpec, way: Affordance, taken: set[str]) -> None:
         """Add one of our own; a tool of that name goes before it."""
