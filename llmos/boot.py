@@ -302,10 +302,15 @@ class LLMOS:
         ]
 
     def offer(
-        self, goal: str, *, cwd: Path | str | None = None, turns: Sequence[Turn] = ()
+        self,
+        goal: str,
+        *,
+        agent: str | None = None,
+        cwd: Path | str | None = None,
+        turns: Sequence[Turn] = (),
     ) -> Offer:
         """Which tools a model would be given for ``goal``, and why."""
-        run = self._run(self._request(goal, cwd=cwd, turns=turns))
+        run = self._run(self._request(goal, cwd=cwd, turns=turns, agent=agent))
         run.decide()
         return run.offer()
 

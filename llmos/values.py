@@ -505,7 +505,7 @@ class Processor(Protocol):
     One whose tokens cost nothing (a model on this machine) may say so by an attribute
     ``free = True``; no budget is asked for it then. One that asks `Syscalls.tools` again before
     every model call may say so by ``rereads_tools = True``: what its model finds by a search can
-    be called by name then. ``writes_programs = False`` says that its model is not to be offered
+    be called by name then. ``writes_programs = True`` says that its model may be offered to send
     programs.
     """
 

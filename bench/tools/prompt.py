@@ -100,7 +100,7 @@ def _toolbox(goal: str, tools: Sequence[ToolSpec], past: Past, **config: Any) ->
         past,
         goal,
         Context(NOW, Path()),
-        Ways(),
+        Ways(writes_programs=True),
         ProgramRunner,
     )
 

@@ -34,7 +34,6 @@ class LocalProcessor:
     name = "local"
     free = True
     rereads_tools = True
-    writes_programs = False
 
     def __init__(
         self,

@@ -16,15 +16,15 @@ class Ways:
 
     rereads_tools: bool = False
     """It asks for the tools before every model call, so that what was found can be called."""
-    writes_programs: bool = True
-    """Its model is good enough for ``run_program``."""
+    writes_programs: bool = False
+    """Its model is to be offered ``run_program``."""
 
     @classmethod
     def of(cls, processor: Processor) -> Ways:
         """Those of a processor."""
         return cls(
             bool(getattr(processor, "rereads_tools", False)),
-            bool(getattr(processor, "writes_programs", True)),
+            bool(getattr(processor, "writes_programs", False)),
         )
 
 

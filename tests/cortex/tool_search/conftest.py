@@ -15,6 +15,7 @@ class Model:
     """Does what a function says, and keeps what it was given."""
 
     name = "played"
+    writes_programs = True
 
     def __init__(self, play: Play, *, rereads_tools: bool = False) -> None:
         self._play = play
@@ -56,6 +57,8 @@ class Notes:
     def __init__(self) -> None:
         self.texts = {"n1": "draft one", "n2": "draft two", "n3": "letter"}
         self.stamped: list[str] = []
+        self.told: dict[str, str] = {}
+        """What stamping a note says beside the usual."""
 
     def plugins(self) -> list[Any]:
         """Its tools."""
@@ -71,7 +74,7 @@ class Notes:
             if note not in self.texts:
                 raise ToolError(f"there is no note {note}")
             self.stamped.append(f"{note}:{mark}")
-            return f"{note} is stamped."
+            return f"{note} is stamped.{self.told.get(note, '')}"
 
         @tool(effects="external", name="notes.publish")
         def publish(note: str) -> str:

@@ -193,3 +193,19 @@ async def test_programs_are_not_offered_where_they_are_turned_off(make_os: MakeO
     )
     await os.execute(GOAL)
     assert "run_program" not in model.names
+
+
+async def test_after_a_side_exit_a_program_does_not_repeat_what_is_done(make_os: MakeOS) -> None:
+    notes = Notes()
+    said: list[str] = []
+    os = await make_os(
+        processor=plays(LOOP.replace("len(found)", "found"), said), plugins=notes.plugins()
+    )
+    first = await os.execute(GOAL)
+    await os.undo(first.trace_id)
+    notes.told["n2"] = " It was crumpled."
+    result = await os.execute(GOAL)
+    assert result.side_exit is not None and result.success
+    assert result.mode is Mode.MIXED
+    assert notes.stamped == ["n1:seen", "n2:seen"], "each once"
+    assert said[1] == said[0], "and the program goes on as if it had done it"

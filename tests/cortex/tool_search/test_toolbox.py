@@ -189,3 +189,29 @@ async def test_searching_in_circles_ends_the_run(make_os: MakeOS) -> None:
     result = await os.execute(GOAL)
     assert not result.success
     assert "in a row" in result.error
+
+
+async def test_an_agent_is_shown_and_finds_its_own_tools_alone(make_os: MakeOS) -> None:
+    async def search(model: Model) -> str:
+        found = await model.call("search_tools", query="mark on a note")
+        assert "notes.stamp" not in found.text
+        program = 'def main():\n    call("notes.stamp", note="n1", mark="seen")\n'
+        for refused in (
+            await model.call("call_tool", tool="notes.stamp", arguments={"note": "n1"}),
+            await model.call("run_program", program=program),
+        ):
+            assert refused.is_error
+            assert "agent" in refused.text
+        return "Looked."
+
+    notes = Notes()
+    model = Model(search)
+    plugins = [*crowd(60), *notes.plugins()]
+    os = await make_os(processor=model, plugins=plugins, config=CONFIG)
+    front = "---\nname: reader\ndescription: reads\ndisallowedTools: notes.stamp\n---\nRead.\n"
+    os.kernel.agents.create(front)
+    result = await os.execute(GOAL, agent="reader")
+    assert result.success, result.error
+    assert "notes.stamp" not in model.names
+    assert "notes.stamp" not in os.offer(GOAL, agent="reader").why
+    assert notes.stamped == []

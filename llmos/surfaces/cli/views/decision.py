@@ -98,7 +98,7 @@ def explained(
         return Explained(decision, preview, tool, audits=audits, parts=parts)
     if free or tool:
         return Explained(decision, preview, tool, audits=audits)
-    offer = os.offer(goal, cwd=cwd, turns=turns)
+    offer = os.offer(goal, agent=agent, cwd=cwd, turns=turns)
     return Explained(decision, None, offer=offer.as_dict() if offer.narrowed else None)
 
 
