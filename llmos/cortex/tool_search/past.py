@@ -24,11 +24,11 @@ RUNS = 300
 """Runs that are looked at for what was used; the newest."""
 EXAMPLE_RUNS = 100
 """Runs that examples are taken from, likewise."""
-CALLS = 6
+CALLS = 4
 """Calls of one tool that examples are made of, the newest."""
 ARGUMENTS = 2_000
 """Characters of stored arguments beyond which a call makes no short example."""
-OBSERVATION = 20_000
+OBSERVATION = 8_000
 """Characters of an earlier result beyond which it is not searched, and the call left out."""
 
 

@@ -77,6 +77,8 @@ class ToolIndex:
 
     def __init__(self, texts: Sequence[ToolText]) -> None:
         self.names = tuple(text.name for text in texts)
+        self.families = {name: _family(name) for name in self.names}
+        """The first part of each name."""
         counts = [_counted(text) for text in texts]
         lengths = [sum(c.values()) for c in counts]
         mean = sum(lengths) / len(lengths) if lengths else 1.0
@@ -128,22 +130,23 @@ def rank(goal: str, tools: Sequence[ToolSpec], past: Sequence[Used] = ()) -> lis
         tools: What there is.
         past: Good runs. Only the tools that there are count.
     """
-    fits, near, usual = _upto_one(index_of(tools).scores(goal)), used_for(goal, past), _usual(past)
-    spoken: dict[str, dict[str, float]] = {}
+    index = index_of(tools)
+    fits, near, usual = _upto_one(index.scores(goal)), used_for(goal, past), _usual(past)
+    own: dict[str, tuple[float, float]] = {}
     best: dict[str, float] = defaultdict(float)
-    for name in (tool.name for tool in tools):
-        spoken[name] = {
-            "words": fits.get(name, 0.0),
-            "past": PAST * near.get(name, 0.0) + USUAL * usual.get(name, 0.0),
-        }
-        family = _family(name)
-        best[family] = max(best[family], sum(spoken[name].values()))
+    for name, family in index.families.items():
+        by_past = PAST * near.get(name, 0.0) + USUAL * usual.get(name, 0.0)
+        if (by_words := fits.get(name, 0.0)) + by_past:
+            own[name] = (by_words, by_past)
+            best[family] = max(best[family], by_words + by_past)
     ranked = []
-    for name, parts in spoken.items():
-        family = _family(name)
-        parts["siblings"] = SIBLINGS * best[family] if family else 0.0
-        if (score := sum(parts.values())) > 0:
-            ranked.append(Ranked(name, score, max(parts, key=parts.__getitem__)))
+    for name, family in index.families.items():
+        beside = SIBLINGS * best.get(family, 0.0) if family else 0.0
+        if name in own or beside:
+            by_words, by_past = own.get(name, (0.0, 0.0))
+            parts = {"words": by_words, "past": by_past, "siblings": beside}
+            why = max(parts, key=parts.__getitem__)
+            ranked.append(Ranked(name, by_words + by_past + beside, why))
     return sorted(ranked, key=lambda r: (-r.score, r.name))
 
 
@@ -191,7 +194,6 @@ def _upto_one(scores: Mapping[str, float]) -> dict[str, float]:
     return {name: score / most for name, score in scores.items()} if most else {}
 
 
-@lru_cache(maxsize=20_000)
 def _family(name: str) -> str:
     """The first part of a name of several: ``mail`` of ``mail.send``; "" if it has one."""
     match = _PREFIX.fullmatch(name)
