@@ -34,6 +34,7 @@ from llmos.cortex.plans.plan import is_plan
 from llmos.cortex.plans.stored import answer_of, left_of, undo_plan
 from llmos.cortex.processors import make_processor
 from llmos.cortex.request import Request
+from llmos.cortex.tool_search.offer import Offer
 from llmos.crons.engine import CronEngine
 from llmos.crons.making import engine_of
 from llmos.errors import PermissionDenied, UserError
@@ -299,6 +300,19 @@ class LLMOS:
             (part, None if part.asks else self._run(request.part(part, part.goal, 0.0)).decide()[0])
             for part in (known.parts if known is not None else ())
         ]
+
+    def offer(
+        self,
+        goal: str,
+        *,
+        agent: str | None = None,
+        cwd: Path | str | None = None,
+        turns: Sequence[Turn] = (),
+    ) -> Offer:
+        """Which tools a model would be given for ``goal``, and why."""
+        run = self._run(self._request(goal, cwd=cwd, turns=turns, agent=agent))
+        run.decide()
+        return run.offer()
 
     async def foresee(self, goal: str, *, cwd: Path | str | None = None) -> Foresight:
         """What a learned tool would write for ``goal``. It only reads; nothing is written.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +11,7 @@ from typing import cast
 
 from llmos.config import LLMOSConfig
 from llmos.cortex.agents import Agents, check_file
+from llmos.cortex.tool_search.offer import stored_offer
 from llmos.crons import CronLevel, CycleReport
 from llmos.crons.carriers import PlainCarrier
 from llmos.crons.context import CronContext
@@ -633,6 +634,14 @@ class CognitiveKernel:
     def get_audit(self, trace_id: str) -> Audit | None:
         """How a run compares with a free one; None if it was not drawn for that."""
         return self._kernel.store.read(lambda c: audit_of(c, trace_id))
+
+    def get_offer(self, trace_id: str) -> Mapping[str, Json] | None:
+        """Which tools the model of a run was given and why, and what it searched for.
+
+        Args:
+            trace_id: Id of the run; None comes back where all tools were given.
+        """
+        return stored_offer(self._kernel.store, trace_id)
 
     def list_audits(self, limit: int = 20) -> list[AuditRow]:
         """The last audits, the newest first."""

@@ -67,6 +67,16 @@ class LLMOSConfig:
     """How long the search for one tool may take, in seconds."""
     leave_open: bool = True
     """Learned tools may leave a value to a model, which is asked for it and for nothing else."""
+    tool_search: int = 40
+    """Tools up to which a model is given all; of more, those that fit its goal, and a search."""
+    tools_given: int = 15
+    """How many it is given then, beside the built-in ones."""
+    tool_examples: bool = True
+    """Show a model, for each tool, one or two examples of arguments from good runs."""
+    run_program: bool = True
+    """Let a model send a small program of tool calls, which runs in a sandbox."""
+    program_seconds: float = 5.0
+    """How long such a program may work, in seconds; its tool calls do not count."""
     cron_runs: int = 2000
     """Runs that one cycle of a cron looks at; the rest is left to the next."""
     cron_wording: bool = False

@@ -483,7 +483,7 @@ class Syscalls(Protocol):
     """The only way from a processor to the world."""
 
     def tools(self) -> Sequence[ToolSpec]:
-        """The tools that this run may call."""
+        """The tools that this run may call, as its model is shown them; they may become more."""
         ...
 
     async def call(self, tool: str, arguments: Mapping[str, Json]) -> CallResult:
@@ -503,7 +503,10 @@ class Processor(Protocol):
     """A language model that works towards a goal through system calls.
 
     One whose tokens cost nothing (a model on this machine) may say so by an attribute
-    ``free = True``; no budget is asked for it then.
+    ``free = True``; no budget is asked for it then. One that asks `Syscalls.tools` again before
+    every model call may say so by ``rereads_tools = True``: what its model finds by a search can
+    be called by name then. ``writes_programs = True`` says that its model may be offered to send
+    programs.
     """
 
     name: str

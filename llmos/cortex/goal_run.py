@@ -21,6 +21,9 @@ from llmos.cortex.plans.foreseen import foreseen, is_planner
 from llmos.cortex.plans.orders import Orders
 from llmos.cortex.plans.plan import GOAL, GOAL_DIGEST, PLAN, Plan
 from llmos.cortex.request import Request
+from llmos.cortex.tool_search.offer import Offer
+from llmos.cortex.tool_search.past import Past
+from llmos.cortex.tool_search.toolboxes import Toolboxes
 from llmos.errors import LLMOSError, LowBatteryError, UserError
 from llmos.evolution.audits import record_audit
 from llmos.evolution.ledger import judge_tool, record_run
@@ -131,6 +134,13 @@ class GoalRun:
             ask_external=self._policy.ask_before_external,
             only=_granted(kernel, request),
         )
+        self._toolboxes = Toolboxes(
+            self._calls,
+            self._watchdog,
+            kernel.config,
+            Past(kernel.store, request.user_id, request.team_id, self._places),
+            programs,
+        )
         self._envelope = Envelope(kernel.economy, request.scopes, self.id, request.goal[:80])
         self._decision = Decision(Mode.LEARNER, 0.0)
         self._source: Trace | None = None
@@ -194,6 +204,12 @@ class GoalRun:
         told = str(miss)
         reason = self._decision.reason.replace(UNKNOWN, told, 1)
         return replace(self._decision, reason=reason, refused=(told,))
+
+    def offer(self) -> Offer:
+        """Which tools a model would be given for it, and why."""
+        task = self._task(None)
+        worked = (task.source,) if task.source is not None else ()
+        return self._toolboxes.offer(task.goal, replace(task.context, examples=worked))
 
     def require_means(self) -> None:
         """Check that the decision can be carried out, before anything begins.
@@ -494,6 +510,7 @@ class GoalRun:
             envelope=self._envelope,
             observer=self._kernel.observer,
             blobs=self._kernel.store.blobs,
+            toolboxes=self._toolboxes,
             processor=self._processor,
             source=self._source,
             moved=self._moved,
@@ -547,6 +564,7 @@ class GoalRun:
             looked=self._looked,
             refused=len(self._calls.refused),
             left_usd=self._left_usd,
+            offer=self._toolboxes.record(),
         )
         await self._kernel.runs.end(
             self._request.beginning(self.id, self._now), ending, self._places

@@ -15,7 +15,7 @@ from llmos.kernel.places import Places
 from llmos.kernel.text import json_text, plain
 from llmos.store import Store, Transaction
 from llmos.store.schema import dumps, intents, processes, stamp, traces
-from llmos.values import Decision, EventType, Mode, SideExit, Usage, Verdict
+from llmos.values import Decision, EventType, Json, Mode, SideExit, Usage, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ class Ending:
     """Calls of the model that a rule or a person refused."""
     left_usd: float | None = None
     """What was left of the budget when it was decided; None without a limit."""
+    offer: Mapping[str, Json] | None = None
+    """Which tools the model was given and why; None where that were all."""
 
 
 _ENDED_TOO_EARLY = select(processes.c.id).where(
@@ -201,6 +203,8 @@ class Runs:
 
 def _ended(ending: Ending, places: Places) -> dict[str, object]:
     decision = asdict(ending.decision) | {"already_done": ending.already_done}
+    if ending.offer is not None:
+        decision["offer"] = dict(ending.offer)
     if ending.side_exit is not None:
         decision["side_exit"] = {
             "step": ending.side_exit.step,

@@ -25,10 +25,15 @@ from llmos.values import Json
 if TYPE_CHECKING:
     from pydantic_monty import FunctionSnapshot, SyncSnapshot
 
-__all__ = ["Host", "ProgramLimits", "ProgramRunner"]
+__all__ = ["CallFailed", "Host", "ProgramLimits", "ProgramRunner"]
 
 Host = Callable[[str, dict[str, Json]], Awaitable[Json]]
 """Makes one tool call, ``(tool, arguments)``, and returns its observation."""
+
+
+class CallFailed(Exception):
+    """Raised by a host: the program gets it, as a RuntimeError where it made the call."""
+
 
 MAX_WORKERS = 8
 """Programs of one runner that may be under way at once; each worker takes about 11 MB."""
@@ -78,7 +83,7 @@ class ProgramRunner:
         arguments: Mapping[str, Json],
         host: Host,
         *,
-        allowed: frozenset[str],
+        allowed: frozenset[str] | None,
         limits: ProgramLimits | None = None,
     ) -> Json:
         """Run ``function`` of ``source`` and return its result.
@@ -91,8 +96,9 @@ class ProgramRunner:
             function: Name of the function to call.
             arguments: Its arguments by name.
             host: Makes the tool calls, one after the other, in the task of the caller. Whatever
-                it raises ends the program, which does not see it, and comes out of here unchanged.
-            allowed: Tools that may be called.
+                it raises, but `CallFailed`, ends the program, which does not see it, and comes
+                out of here unchanged.
+            allowed: Tools that may be called; None leaves that to the host.
             limits: What the run may use up; `ProgramLimits()` when left out.
 
         Raises:
@@ -147,7 +153,10 @@ class ProgramRunner:
             if isinstance(state, MontyComplete):
                 return state.output
             if isinstance(state, FunctionSnapshot):
-                turn = worker.resume(state, await calls.answer(state))
+                try:
+                    turn = worker.resume(state, await calls.answer(state))
+                except CallFailed as e:
+                    turn = worker.fail(state, str(e))
             elif isinstance(state, NameLookupSnapshot):
                 turn = worker.undefined(state)
             else:
@@ -174,7 +183,7 @@ class ProgramRunner:
 class _Calls:
     """The one way out of a program: what it calls is checked here, and made by the host."""
 
-    def __init__(self, host: Host, allowed: frozenset[str], limits: ProgramLimits) -> None:
+    def __init__(self, host: Host, allowed: frozenset[str] | None, limits: ProgramLimits) -> None:
         self.limits = limits
         self._host = host
         self._allowed = allowed
@@ -182,7 +191,7 @@ class _Calls:
 
     async def answer(self, asked: FunctionSnapshot) -> Json:
         tool, arguments = _asked(asked)
-        if tool not in self._allowed:
+        if self._allowed is not None and tool not in self._allowed:
             raise SandboxError(f"the program called {shown(tool)}, which was not granted to it")
         if self._made >= self.limits.calls:
             raise SandboxError(f"the program made more than {self.limits.calls} calls")

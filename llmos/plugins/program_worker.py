@@ -150,6 +150,10 @@ class Worker:
         """The next turn, with the answer to the call that ended the last one."""
         return await self._turn(lambda: asked.resume({"return_value": answer}))
 
+    async def fail(self, asked: FunctionSnapshot, why: str) -> SyncSnapshot:
+        """The next turn, after a call that failed: a RuntimeError in the program."""
+        return await self._turn(lambda: asked.resume({"exception": RuntimeError(why)}))
+
     async def undefined(self, asked: NameLookupSnapshot) -> SyncSnapshot:
         """The next turn, after a name that does not exist: a NameError in the program."""
         return await self._turn(lambda: asked.resume())

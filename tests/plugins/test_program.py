@@ -632,3 +632,20 @@ asyncio.run(main())
     for _ in range(3):
         ran = python(code)
         assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1\n", "")
+
+
+async def test_a_call_that_failed_is_raised_where_it_was_made(run: Run) -> None:
+    async def host(tool: str, arguments: dict[str, Json]) -> Json:
+        if arguments["n"] > 1:
+            raise program.CallFailed("no more than one")
+        return arguments["n"]
+
+    caught = """
+        try:
+            return [call("echo", n=n) for n in (1, 2)]
+        except RuntimeError as e:
+            return str(e)
+    """
+    assert await run(caught, host=host) == "no more than one"
+    with pytest.raises(SandboxError, match=r"RuntimeError: no more than one \(line 3\)"):
+        await run("\nreturn call('echo', n=2)", host=host)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from llmos.cortex.plans.orders import Orders
+from llmos.cortex.tool_search.toolboxes import Toolboxes
 from llmos.errors import LLMOSError
 from llmos.evolution.tool import Reading
 from llmos.kernel.envelope import Envelope
@@ -48,6 +49,8 @@ class Task:
     envelope: Envelope
     observer: Observer
     blobs: BlobStore
+    toolboxes: Toolboxes
+    """What a model gets as system calls: few of many tools, and more ways to call them."""
     processor: Callable[[], Processor]
     """Makes or returns the model; raises `NeedsProcessor` when there is none."""
     source: Trace | None = None
@@ -114,7 +117,8 @@ class _Work:
     async def run(self, context: Context) -> None:
         task = self._task
         try:
-            events = self._processor.run(task.goal, context, task.calls, self._limits)
+            calls = task.toolboxes.open(task.goal, context, self._processor)
+            events = self._processor.run(task.goal, context, calls, self._limits)
             async for event in events:
                 task.emit(event)
                 if isinstance(event, Spent):

@@ -45,6 +45,7 @@ class ClaudeProcessor:
 
     name = "claude"
     free = False
+    writes_programs = True
 
     def __init__(
         self,

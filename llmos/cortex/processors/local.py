@@ -33,6 +33,7 @@ class LocalProcessor:
 
     name = "local"
     free = True
+    rereads_tools = True
 
     def __init__(
         self,

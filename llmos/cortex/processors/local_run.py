@@ -75,8 +75,8 @@ class LocalRun:
         self._goal = goal
         self._syscalls = syscalls
         self._limits = limits
-        told = f"{context.system}\n{user_message(goal, context)}"
-        self._tools = offered(syscalls.tools(), told)
+        self._told = f"{context.system}\n{user_message(goal, context)}"
+        self._tools = offered(syscalls.tools(), self._told)
         self._messages = prompt.opening(goal, context, self._tools)
         self._usage = Usage()
         self._replies = 0
@@ -209,6 +209,7 @@ class LocalRun:
         yield ToolCall(name, call.tool, call.arguments)
         result = await self._syscalls.call(call.tool, call.arguments)
         yield ToolResult(name, call.tool, result.observation, result.is_error)
+        self._tools = offered(self._syscalls.tools(), self._told)
         writes = prompt.writes(call.tool, self._tools)
         self._note(call, result.text, result.is_error, writes)
         # A call that was refused is no reason to try another way to the same end.

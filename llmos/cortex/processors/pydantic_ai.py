@@ -34,6 +34,8 @@ class PydanticAIProcessor:
 
     name = "pydantic_ai"
     free = False
+    rereads_tools = True
+    writes_programs = True
 
     def __init__(self, model: str | Model, *, price: Cost | None = None) -> None:
         self._model = model

@@ -94,19 +94,15 @@ class PydanticAIRun:
         self._cost = price or price_of(model)
         self._syscalls = syscalls
         self._limits = limits
-        self._named = wire_names(syscalls.tools())
+        self._named: dict[str, ToolSpec] = {}
+        self._parameters = ModelRequestParameters()
         self._instructions = system_prompt(context)
-        self._parameters = ModelRequestParameters(
-            function_tools=[_definition(name, spec) for name, spec in self._named.items()]
-        )
         self._settings = ModelSettings(max_tokens=limits.max_output_tokens, cache=True)
         self._messages: list[ModelMessage] = []
         self._usage, self._spent = Usage(), 0.0
         self._counted = 0
         """Tokens of the conversation, as the provider counted them last."""
-        self._uncounted = _size(self._instructions) + sum(
-            map(_definition_size, self._named.items())
-        )
+        self._uncounted = _size(self._instructions)
         """Estimate of the tokens that came after that."""
         self._answer: ModelResponse | None = None
         self._failed: tuple[Stop, str] | None = None
@@ -116,6 +112,7 @@ class PydanticAIRun:
     async def events(self) -> AsyncGenerator[Event, None]:
         """What happens, as it happens. Errors of the kernel are raised as they are."""
         for _ in range(self._limits.max_turns):
+            self._reread_tools()
             if reason := self._unaffordable():
                 yield self._done("limit", reason)
                 return
@@ -132,6 +129,17 @@ class PydanticAIRun:
                 async for event in events:
                     yield event
         yield self._done("limit", f"the run made {self._limits.max_turns} model calls, all it may")
+
+    def _reread_tools(self) -> None:
+        """Take up the tools that the model has found since it was asked last."""
+        named = wire_names(self._syscalls.tools())
+        new = [item for item in named.items() if item[0] not in self._named]
+        if new:
+            self._named = named
+            self._uncounted += sum(map(_definition_size, new))
+            self._parameters = ModelRequestParameters(
+                function_tools=[_definition(name, spec) for name, spec in named.items()]
+            )
 
     async def _ask(self) -> AsyncGenerator[Text, None]:
         """One model call; leaves the answer, or as much as came of it, and how it failed."""

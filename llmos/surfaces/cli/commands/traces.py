@@ -48,10 +48,10 @@ def show(ctx: typer.Context, run: Run, as_json: JsonFlag = False) -> None:
 
     async def work(os: LLMOS) -> None:
         trace = find_run(os, run)
-        audit = os.kernel.get_audit(trace.id)
+        audit, offer = os.kernel.get_audit(trace.id), os.kernel.get_offer(trace.id)
         if as_json:
-            print_json(to_json(trace) | {"audit": to_json(audit)})
+            print_json(to_json(trace) | {"audit": to_json(audit), "given": to_json(offer)})
         else:
-            print_run(trace, audit)
+            print_run(trace, audit, offer)
 
     with_os(globals_of(ctx), work)

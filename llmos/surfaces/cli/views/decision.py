@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from llmos.evolution.audits import AuditStats
 from llmos.replay.preview import PlannedWrite, Preview
 from llmos.replay.world import World
 from llmos.surfaces.cli.output import one_line, out, printable, short, to_json
+from llmos.surfaces.cli.views.offer import show_offer
 from llmos.surfaces.cli.views.served import (
     Served,
     is_of_tool,
@@ -43,6 +44,8 @@ class Explained:
     """What audits say of that tool, or of all free runs where a trace would be followed."""
     parts: Sequence[tuple[Part, Decision | None]] = ()
     """What the goal would be taken apart into, where that is known, and how each would go."""
+    offer: Mapping[str, Json] | None = None
+    """Which tools a model would be given and why, where a model would work and gets not all."""
 
     def as_dict(self) -> dict[str, Json]:
         """The explanation as JSON."""
@@ -63,6 +66,7 @@ class Explained:
             "foresight": told,
             "audits": self.audits.as_dict() if self.audits else None,
             "parts": [part.as_dict() | {"decision": to_json(how)} for part, how in self.parts],
+            "given": to_json(self.offer),
         }
 
 
@@ -89,8 +93,13 @@ def explained(
     preview = os.kernel.preview(trace, cwd) if free and trace else None
     tool = served_by(os, goal, decision)
     audits = os.kernel.get_audits(tool.tool.name if tool else None) if free or tool else None
-    parts = os.explain_parts(goal, cwd=cwd) if decision.mode is Mode.ORCHESTRATOR else ()
-    return Explained(decision, preview, tool, audits=audits, parts=parts)
+    if decision.mode is Mode.ORCHESTRATOR:
+        parts = os.explain_parts(goal, cwd=cwd)
+        return Explained(decision, preview, tool, audits=audits, parts=parts)
+    if free or tool:
+        return Explained(decision, preview, tool, audits=audits)
+    offer = os.offer(goal, agent=agent, cwd=cwd, turns=turns)
+    return Explained(decision, None, offer=offer.as_dict() if offer.narrowed else None)
 
 
 async def foreseen(os: LLMOS, told: Explained, goal: str, cwd: Path) -> Explained:
@@ -165,6 +174,8 @@ def show_explained(told: Explained, *, diff: bool) -> None:
         console.print("\nlooked at and refused", style="bold")
         for refused in decision.refused:
             console.print(f"  ✗ {printable(refused)}")
+    if told.offer is not None:
+        show_offer(console, told.offer)
     if told.preview is not None:
         if told.preview.world is World.AFTER:
             console.print("already done: everything is as the recorded run left it", style="green")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmos.surfaces.cli.output import (
@@ -17,6 +17,7 @@ from llmos.surfaces.cli.output import (
     when,
 )
 from llmos.surfaces.cli.views.audits import audit_line
+from llmos.surfaces.cli.views.offer import offer_told
 from llmos.values import Audit, Json, Step, Trace
 
 if TYPE_CHECKING:
@@ -50,12 +51,15 @@ def print_runs(runs: Sequence[Trace]) -> None:
     print_table(("RUN", "WHEN", "MODE", "VERDICT", ">TOKENS", ">COST", "GOAL"), rows)
 
 
-def print_run(trace: Trace, audit: Audit | None = None) -> None:
+def print_run(
+    trace: Trace, audit: Audit | None = None, offer: Mapping[str, Json] | None = None
+) -> None:
     """Print a run as YAML: the numbers first, then what was done.
 
     Args:
         trace: The run.
         audit: How it compares with a free run, where it was drawn for that.
+        offer: Which tools its model was given, where that were not simply all.
     """
     told: dict[str, Any] = {
         "run": trace.id,
@@ -71,6 +75,7 @@ def print_run(trace: Trace, audit: Audit | None = None) -> None:
         "error": trace.error,
         "check": trace.check,
         "audit": audit_line(audit) if audit is not None else None,
+        "given": offer_told(offer) if offer is not None else None,
         "tokens": trace.usage.total_tokens,
         "cost": dollars(trace.cost_usd),
         "time": duration(trace.duration_s),
