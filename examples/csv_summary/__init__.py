@@ -1,0 +1,1 @@
+"""Parse CSV files and create a summary."""

@@ -1,0 +1,1 @@
+"""Summarise papers that are given as files."""
