@@ -242,6 +242,7 @@ class LLMOS:
         async with self._kernel.scheduler.slot(run.id, priority):
             run.decide()
             run.require_means()
+            await run.meet()
             await run.audit()
             await run.begin()
             outcome = await run.work(on_event)
@@ -445,6 +446,7 @@ class LLMOS:
 
     def _run(self, request: Request, orders: Orders | None = None) -> GoalRun:
         assert self._shelf is not None
+        self._kernel.refresh()
         return GoalRun(
             self._kernel,
             self.traces,

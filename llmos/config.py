@@ -5,6 +5,7 @@ Each setting has its docstring beside it; ``llmos config show`` prints them with
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -51,6 +52,9 @@ class LLMOSConfig:
     """Permission rules that ask a person each time."""
     deny: tuple[str, ...] = ()
     """Permission rules that deny a call; deny wins over ask and allow."""
+    mcp_servers: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+    """MCP servers whose tools may be used, by name; edited by `llmos mcp`. Only their names are
+    shown: what they are started with may hold secrets."""
     sandbox: bool = True
     """Run ``Bash`` under bubblewrap where it is installed."""
     snapshot_files: int = 5000
@@ -211,6 +215,10 @@ def check_setting(name: str, value: Any) -> Any:
     if name not in types:
         raise ConfigError(f"there is no setting {name!r}", f"settings: {', '.join(types)}")
     expected = types[name]
+    if get_origin(expected) is Mapping:
+        if isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values()):
+            return {str(key): dict(v) for key, v in value.items()}
+        raise ConfigError(f"setting {name!r} must be tables, each under its own name")
     if get_origin(expected) is tuple:
         item = get_args(expected)[0]
         if isinstance(value, (list, tuple)) and all(isinstance(v, item) for v in value):
@@ -233,6 +241,8 @@ def check_setting(name: str, value: Any) -> Any:
 
 def masked(name: str, value: Any) -> Any:
     """The value of setting ``name`` as it may be shown: a URL without its password."""
+    if name == "mcp_servers":
+        return sorted(value) if isinstance(value, Mapping) else "***"
     if name != "database_url" or not value:
         return value
     if not isinstance(value, str) or "://" not in value:
@@ -253,6 +263,11 @@ def parse_setting(name: str, text: str) -> Any:
     expected = types[name]
     if get_origin(expected) is tuple:
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    if get_origin(expected) is Mapping:
+        try:
+            return check_setting(name, json.loads(text))
+        except ValueError as e:
+            raise ConfigError(f"setting {name!r} must be a JSON object", "see its commands") from e
     if expected is bool:
         if text.lower() in ("1", "true", "yes", "on"):
             return True

@@ -152,10 +152,11 @@ class GoalRun:
     def decide(self) -> tuple[Decision, Trace | None]:
         """Choose the mode and the trace; runs nothing and stores nothing."""
         request = self._request
+        self._calls.renew_tools()
         candidates = self._traces.candidates(request.goal, Scope(request.user_id))
         situation = Situation(
             self._now,
-            {**self._kernel.tool_digests(), GOAL: GOAL_DIGEST},
+            {**self._calls.tool_digests(), GOAL: GOAL_DIGEST},
             request.context_digest,
             str(request.cwd),
             self._kernel.config.answer_cache,
@@ -182,6 +183,12 @@ class GoalRun:
         if self._orders is not None:
             self._orders.plan = self.plan()
         return self._decision, self._source
+
+    async def meet(self) -> None:
+        """Ask what tools there are where a model is to be shown them and nobody has asked yet."""
+        if self._decision.mode in (Mode.LEARNER, Mode.MIXED):
+            await self._kernel.mcp.read_missing()
+            self._calls.renew_tools()
 
     def plan(self) -> Plan | None:
         """The parts of the goal, where the decision is to take it apart and they are known."""
@@ -321,7 +328,7 @@ class GoalRun:
                 result = total(result, self._orders.results)
             if self._expected is None:
                 return result
-            refused, registry = self._calls.refused, self._kernel.registry
+            refused, registry = self._calls.refused, self._calls.registry
             audit = judged(self._expected, result, refused, registry)
             return replace(result, audit=replace(audit, extra=self._extra))
 
@@ -456,7 +463,7 @@ class GoalRun:
         # Whoever insists on a mode, or lets it cost nothing, wants no model.
         if not free or request.mode is not None or request.max_cost_usd <= 0:
             return 0.0
-        return rate_of(config, self._kernel.registry, self._readings, self._source)
+        return rate_of(config, self._calls.registry, self._readings, self._source)
 
     def _chosen(self, readings: Sequence[Reading], situation: Situation) -> tuple[Reading, ...]:
         """All readings that may be served, the one of the decision first; none if it is no tool."""

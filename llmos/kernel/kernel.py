@@ -24,6 +24,7 @@ from llmos.kernel.syscalls import Machine, RunCalls, RunInfo
 from llmos.kernel.undo import Undo
 from llmos.kernel.watchdog import Bounds, Watchdog
 from llmos.plugins import Registry, default_registry
+from llmos.plugins.mcp import Servers, parse_servers
 from llmos.store import EventRow, Store
 from llmos.values import Clock
 
@@ -43,6 +44,8 @@ class Kernel:
     scheduler: Scheduler
     bus: Bus[EventRow]
     machine: Machine
+    mcp: Servers
+    """The servers whose tools are offered beside our own."""
     _stop_listening: Callable[[], None]
 
     @classmethod
@@ -63,6 +66,7 @@ class Kernel:
             ConfigError: The home was made by a newer version, or a rule is malformed.
             UserError: Two plugins share a name.
         """
+        servers = parse_servers(config.mcp_servers)
         registry = default_registry(plugins, home=home, sandbox=config.sandbox)
         store = Store.open(home, url=config.database_url or None, clock=clock)
         snapshots = Snapshots(store.blobs, Cap(config.snapshot_files, config.snapshot_mb << 20))
@@ -85,12 +89,13 @@ class Kernel:
             scheduler=Scheduler(config.parallel_runs),
             bus=bus,
             machine=Machine(store, registry, journal, observer, intents, config, hooks, approver),
+            mcp=Servers(store.home, servers, registry, clock),
             _stop_listening=store.on_events(bus.publish),
         )
 
-    def tool_digests(self) -> dict[str, str]:
-        """Digest of every tool that there is, by name."""
-        return {name: self.registry.get(name).digest for name in self.registry.names}
+    def refresh(self) -> None:
+        """See what has changed of the tools since; for a run that is about to begin."""
+        self.mcp.refresh()
 
     def watchdog(self) -> Watchdog:
         """A watchdog for one run, with the configured bounds."""
@@ -141,10 +146,16 @@ class Kernel:
             only=only,
         )
         approver = self.machine.approver
-        machine = replace(self.machine, approver=for_reads(approver)) if looking else self.machine
+        machine = replace(
+            self.machine,
+            # Tools that are loaded again meanwhile are for the runs after this one.
+            registry=self.registry.pinned(),
+            approver=for_reads(approver) if looking else approver,
+        )
         return RunCalls(machine, info)
 
     def close(self) -> None:
         """Release the home. Idempotent."""
+        self.mcp.close()
         self._stop_listening()
         self.store.close()

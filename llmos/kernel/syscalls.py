@@ -124,10 +124,24 @@ class RunCalls:
         """The tools that this run may call."""
         return [s for s in self._machine.registry.specs() if self._run.may_use(s.name)]
 
+    def tool_digests(self) -> dict[str, str]:
+        """Digest of every tool that there is, by name."""
+        return {tool.name: tool.digest for tool in self._machine.registry}
+
+    @property
+    def registry(self) -> Registry:
+        """The tools of this run. A replay goes on with those that it was decided for."""
+        return self._machine.registry
+
+    def renew_tools(self) -> None:
+        """See the tools as they are now. Only before the run has begun."""
+        self._machine.registry.renew()
+
     async def call(self, tool: str, arguments: Mapping[str, Json]) -> CallResult:
         """Make one system call for a processor (`llmos.values.Syscalls`)."""
         async with self._turn:
             self._run.watchdog.before_call()
+            self._machine.registry.renew(keep=True)  # a model can do with what there is now
             try:
                 result = self._done_already(tool, arguments)
                 if result is None:

@@ -19,9 +19,10 @@ from llmos.plugins.tool import Tool
 
 @dataclass(frozen=True, slots=True)
 class LoadProblem:
-    """Why a plugin file takes no part."""
+    """Why a plugin takes no part."""
 
-    path: Path
+    path: Path | str
+    """Its file; for what is no file its name."""
     line: int | None
     reason: str
 

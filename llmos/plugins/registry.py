@@ -3,24 +3,110 @@
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from llmos.errors import UserError
-from llmos.plugins.loader import LoadProblem, load_folder
+from llmos.plugins.loader import LoadProblem, Plugin, load_folder
 from llmos.plugins.tool import Tool, tool_of
 from llmos.values import ToolSpec
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something that offers tools beside the program itself."""
+
+    kind: Literal["file", "package", "server"]
+    where: str
+    """Path of the file, entry point of the package, or name of the server."""
+    tools: tuple[Tool, ...] = ()
+    problems: tuple[LoadProblem, ...] = ()
+    """What of it takes no part, and why."""
+
+    @property
+    def key(self) -> str:
+        """What it is replaced by: another state of the same file, package or server."""
+        return f"{self.kind}:{self.where}"
+
+
 class Registry:
-    """Tools by name, in the order they were added."""
+    """Tools by name, in the order they were added.
+
+    What is read of it is one dictionary that is replaced as a whole: a source that is loaded
+    again on another thread is seen with all its tools or not at all.
+    """
 
     def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = ()) -> None:
         self._tools: dict[str, Tool] = {}
-        self.problems: list[LoadProblem] = []
-        """Plugin files that take no part, and why."""
+        self._sources: dict[str, Source] = {}
+        self._origin: Registry | None = None
+        self._seen: dict[str, Tool] | None = None
+        """What a pinned registry has last seen of its origin."""
+        self._lock = threading.Lock()
         self.add_all(tools)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What offers tools beside the program, in the order of its first appearance."""
+        return tuple(self._sources.values())
+
+    @property
+    def problems(self) -> list[LoadProblem]:
+        """What takes no part, and why."""
+        return [problem for source in self.sources for problem in source.problems]
+
+    def put(self, source: Source) -> Source:
+        """Add what a source offers, in place of what it has offered before.
+
+        Returns:
+            What came of it: without tools, and with a problem more, if a name of them is taken.
+        """
+        with self._lock:
+            before = self._sources.get(source.key)
+            mine = {tool.name for tool in before.tools} if before else set()
+            others = {name: tool for name, tool in self._tools.items() if name not in mine}
+            try:
+                fresh = _united(others, source.tools)
+            except UserError as e:
+                where = Path(source.where) if source.kind == "file" else source.key
+                told = LoadProblem(where, None, e.message)
+                source = replace(source, tools=(), problems=(*source.problems, told))
+                fresh = others
+            # In their old places: what a model is shown changes only where it has to.
+            kept = [name for name in self._tools if name in fresh]
+            self._tools = {name: fresh[name] for name in dict.fromkeys([*kept, *fresh])}
+            self._sources[source.key] = source
+        return source
+
+    def drop(self, source: Source) -> None:
+        """Take out a source with its tools; one that is not there stays out."""
+        with self._lock:
+            before = self._sources.pop(source.key, None)
+            gone = {tool.name for tool in before.tools} if before else set()
+            self._tools = {name: t for name, t in self._tools.items() if name not in gone}
+
+    def pinned(self) -> Registry:
+        """The tools as they are now, for one run: what is loaded again meanwhile is not seen."""
+        made = Registry()
+        made._origin = self._origin or self
+        made.renew()
+        return made
+
+    def renew(self, keep: bool = False) -> None:
+        """Let a pinned registry see what there is now.
+
+        Args:
+            keep: Tools that are gone stay: what a run has called it must be able to look up.
+        """
+        if self._origin is None or self._origin._tools is self._seen:
+            return
+        fresh = self._seen = self._origin._tools
+        gone = {n: t for n, t in self._tools.items() if n not in fresh} if keep else {}
+        self._tools = {**fresh, **gone}
+        self._sources = self._origin._sources
 
     def add(self, function_or_tool: Tool | Callable[..., Any]) -> Tool:
         """Add a decorated function or a `Tool`.
@@ -37,15 +123,7 @@ class Registry:
             UserError: One is no tool, or its name is taken.
         """
         made = [t if isinstance(t, Tool) else tool_of(t) for t in functions_or_tools]
-        together = dict(self._tools)
-        for one in made:
-            other = together.setdefault(one.name, one)
-            if other is not one:
-                raise UserError(
-                    f"two tools are named {one.name!r}: {other.origin} and {one.origin}",
-                    "give one of them another name: @tool(name=…)",
-                )
-        self._tools = together
+        self._tools = _united(self._tools, made)
         return made
 
     def get(self, name: str) -> Tool:
@@ -85,6 +163,18 @@ class Registry:
         return f"tools: {', '.join(self._tools) or 'none'}"
 
 
+def _united(tools: dict[str, Tool], more: Iterable[Tool]) -> dict[str, Tool]:
+    together = dict(tools)
+    for one in more:
+        other = together.setdefault(one.name, one)
+        if other is not one:
+            raise UserError(
+                f"two tools are named {one.name!r}: {other.origin} and {one.origin}",
+                "give one of them another name: @tool(name=…)",
+            )
+    return together
+
+
 def default_registry(
     plugins: Sequence[Tool | Callable[..., Any]] = (),
     home: Path | None = None,
@@ -109,10 +199,15 @@ def default_registry(
     registry.add_all(plugins)
     if home is None:
         return registry
-    loaded, registry.problems = load_folder(home / "plugins")
-    for plugin in loaded:
-        try:
-            registry.add_all(plugin.tools)
-        except UserError as e:
-            registry.problems.append(LoadProblem(plugin.path, None, e.message))
+    loaded, problems = load_folder(home / "plugins")
+    together: list[Plugin | LoadProblem] = [*loaded, *problems]
+    for found in sorted(together, key=lambda one: str(one.path)):
+        registry.put(source_of(found))
     return registry
+
+
+def source_of(found: Plugin | LoadProblem) -> Source:
+    """What a plugin file offers, or why it offers nothing."""
+    if isinstance(found, Plugin):
+        return Source("file", str(found.path), found.tools)
+    return Source("file", str(found.path), problems=(found,))

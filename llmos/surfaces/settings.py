@@ -91,6 +91,20 @@ def add_allow_rule(home: Path, rule: str) -> None:
         _edit(config_path(home), "allow", rules)
 
 
+def set_table(home: Path, name: str, key: str, values: Mapping[str, Any] | None) -> None:
+    """Write one table of a setting that holds several; None removes it.
+
+    Raises:
+        ConfigError: The file is not TOML.
+    """
+    tables = dict(read_file(config_path(home)).get(name, {}))
+    tables.pop(key, None)
+    if values is not None:
+        tables[key] = dict(values)
+    check_setting(name, tables)
+    _edit(config_path(home), name, tables, key)
+
+
 def _check_rules(home: Path, name: str, value: Any) -> None:
     if name in ("allow", "ask", "deny"):
         from llmos.kernel.permissions import Permissions
@@ -98,7 +112,7 @@ def _check_rules(home: Path, name: str, value: Any) -> None:
         Permissions(**{name: value}, cwd=home, home=home)  # parses them
 
 
-def _edit(path: Path, name: str, value: Any) -> None:
+def _edit(path: Path, name: str, value: Any, key: str | None = None) -> None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
@@ -108,8 +122,25 @@ def _edit(path: Path, name: str, value: Any) -> None:
         raise ConfigError(f"{path} is not a TOML file: {e}", "mend or delete it") from e
     except OSError as e:
         raise ConfigError(f"cannot read {path}: {e.strerror}") from e
-    document[name] = list(value) if isinstance(value, tuple) else value
+    if key is None:
+        document[name] = list(value) if isinstance(value, tuple) else value
+    else:
+        _edit_table(document, name, key, value)
     _replace(path, tomlkit.dumps(document))
+
+
+def _edit_table(document: Any, name: str, key: str, value: Mapping[str, Any]) -> None:
+    """Change one table below ``name``; those beside it, and comments, stay as they are."""
+    import tomlkit
+
+    if name not in document:
+        document[name] = tomlkit.table(is_super_table=True)
+    if key in value:
+        document[name][key] = value[key]
+    elif key in document[name]:
+        del document[name][key]
+    if not value:
+        del document[name]
 
 
 def _replace(path: Path, text: str) -> None:

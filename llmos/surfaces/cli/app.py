@@ -22,6 +22,7 @@ from llmos.surfaces.cli.commands import (
     goals,
     interactive,
     learn,
+    mcp,
     plan,
     report,
     sharing,
@@ -73,7 +74,7 @@ class _InOrder(TyperGroup):
             "feed",
             "ack",
         ),
-        *("doctor", "config", "demo", "interactive"),
+        *("doctor", "config", "mcp", "demo", "interactive"),
     )
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -151,5 +152,6 @@ app.command("feed")(feed.feed)
 app.command("ack")(feed.ack)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
+app.add_typer(mcp.app, name="mcp")
 app.command("demo")(demo.demo)
 app.command("interactive")(interactive.interactive)
