@@ -401,10 +401,11 @@ class Together(Script):
     async def run(
         self, goal: str, context: Context, syscalls: Any, limits: Limits
     ) -> AsyncIterator[Event]:
-        admitted = [await syscalls.admit(name, arguments) for name, arguments in self.calls]
-        self.left = syscalls.calls_left
-        self.made = await syscalls.perform_together(admitted)
-        self.left -= syscalls.calls_left
+        calls = syscalls.calls  # beneath the toolbox: what a learned tool calls
+        admitted = [await calls.admit(name, arguments) for name, arguments in self.calls]
+        self.left = calls.calls_left
+        self.made = await calls.perform_together(admitted)
+        self.left -= calls.calls_left
         yield Done("done")
 
 

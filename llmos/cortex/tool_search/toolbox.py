@@ -58,7 +58,8 @@ class Toolbox:
         ways: Ways,
         programs: Callable[[], ProgramRunner],
     ) -> None:
-        self._calls = calls
+        self.calls = calls
+        """The run's own, beneath."""
         self._watchdog = watchdog
         self._config = config
         self._past = past
@@ -80,7 +81,7 @@ class Toolbox:
         if self._offer is None:
             self._offer = choose(
                 self._goal,
-                self._calls.tools(),
+                self.calls.tools(),
                 self._past.used,
                 threshold=self._config.tool_search,
                 most=self._config.tools_given,
@@ -99,7 +100,7 @@ class Toolbox:
         """Make one call: a system call, shown or not, or one of the ways to such."""
         way = self._own.get(tool)
         if way is None:
-            return await self._calls.call(tool, arguments)
+            return await self.calls.call(tool, arguments)
         self._watchdog.before_call()
         result = await way(arguments)
         self._watchdog.after_call(tool, arguments, result.observation)
@@ -122,7 +123,7 @@ class Toolbox:
     # --- opening -----------------------------------------------------------------------------
 
     def _open(self, offer: Offer) -> None:
-        taken = {tool.name for tool in self._calls.tools()}
+        taken = {tool.name for tool in self.calls.tools()}
         self._show(offer.given)
         if offer.narrowed:
             self._add(search_spec(offer, self._ways), self._search, taken)
@@ -157,9 +158,9 @@ class Toolbox:
         if not isinstance(query, str) or not query.strip() or len(arguments) != 1:
             return CallResult("say in words what is looked for: query", is_error=True)
         # What was used for near goals is shown already: here the words count.
-        best = rank(query, self._calls.tools())[:FOUND]
+        best = rank(query, self.calls.tools())[:FOUND]
         self._searched.append({"query": query[:200], "found": [r.name for r in best]})
-        by_name = {tool.name: tool for tool in self._calls.tools()}
+        by_name = {tool.name: tool for tool in self.calls.tools()}
         new = self._show([by_name[r.name] for r in best if r.name not in self._shown])
         given = [r.name for r in best if r.name not in {tool.name for tool in new}]
         if not best:
@@ -173,7 +174,7 @@ class Toolbox:
         tool, given = arguments.get("tool"), arguments.get("arguments", {})
         if not isinstance(tool, str) or not isinstance(given, dict) or tool in self._own:
             return CallResult("give the name of a found tool, and its arguments", is_error=True)
-        return await self._calls.call(tool, given)
+        return await self.calls.call(tool, given)
 
     async def _run_program(self, arguments: Mapping[str, Json]) -> CallResult:
         source = arguments.get("program")
