@@ -99,6 +99,11 @@ class Traces:
         """Clean replays of a trace less failed ones."""
         return int(self._row(trace_id).standing)
 
+    def project(self, trace_id: str) -> str | None:
+        """The project that a run belongs to."""
+        project: str | None = self._row(trace_id).project
+        return project
+
     def recent(
         self,
         scope: Scope | None = None,
