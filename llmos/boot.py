@@ -52,6 +52,7 @@ from llmos.memory.facts import Facts
 from llmos.memory.goals import check_goal
 from llmos.memory.injection import Asked, MemoryInjection
 from llmos.memory.redact import redact
+from llmos.memory.sessions import Sessions
 from llmos.memory.told import bearing_on
 from llmos.memory.traces import Traces
 from llmos.observability.telemetry import Telemetry, telemetry_of
@@ -216,6 +217,7 @@ class LLMOS:
         priority: int = 0,
         on_event: Callable[[Event], None] | None = None,
         plan: Plan | None = None,
+        session_id: str = "",
     ) -> RunResult:
         """Do what ``goal`` says: decide, work, check, remember.
 
@@ -231,6 +233,7 @@ class LLMOS:
             priority: Larger goes first when all slots are taken.
             on_event: Told what the model says and does, while it does.
             plan: The goal taken apart: every part is dispatched like a goal of its own.
+            session_id: The stored session that it is a turn of.
 
         Returns:
             How it ended. What the model, a tool or the world did wrong is told in it.
@@ -242,7 +245,8 @@ class LLMOS:
         """
         await self.boot()
         request = self._request(goal, mode, check, max_cost_usd, project, cwd, turns, agent)
-        return await self._do(replace(request, plan=plan), priority, on_event)
+        request = replace(request, plan=plan, session_id=session_id)
+        return await self._do(request, priority, on_event)
 
     async def _do(
         self, request: Request, priority: int, on_event: Callable[[Event], None] | None = None
@@ -306,6 +310,11 @@ class LLMOS:
     def facts(self) -> Facts:
         """What the user has said that holds beyond a run."""
         return Facts(self._kernel.store, self.user_id, self.project)
+
+    @property
+    def sessions(self) -> Sessions:
+        """The user's sessions of the prompt."""
+        return Sessions(self._kernel.store, self.user_id)
 
     def explain_parts(
         self, goal: str, plan: Plan | None = None, *, cwd: Path | str | None = None
@@ -388,8 +397,11 @@ class LLMOS:
         trace = self.traces.get(run_id)
         self._require_own(trace)
         if is_plan(trace.steps):
-            return await undo_plan(self._kernel.undo, self.traces, trace, self.user_id)
-        return await self._kernel.undo.undo(trace.id, actor=self.user_id)
+            undone = await undo_plan(self._kernel.undo, self.traces, trace, self.user_id)
+        else:
+            undone = await self._kernel.undo.undo(trace.id, actor=self.user_id)
+        await asyncio.to_thread(self.sessions.take_back, trace.id)
+        return undone
 
     # --- small things ------------------------------------------------------------------------
 

@@ -111,6 +111,7 @@ class Traces:
         limit: int = 20,
         imported: bool = True,
         whole: bool = False,
+        project: str | None = None,
     ) -> list[Trace]:
         """The newest traces first, without steps.
 
@@ -119,6 +120,7 @@ class Traces:
             limit: How many at most.
             imported: Also those of what others did, elsewhere.
             whole: Leave out parts of plans.
+            project: Only runs of it.
         """
         newest = (traces.c.started_at.desc(), traces.c.id.desc())
         query: Select[Any] = select(traces).order_by(*newest).limit(limit)
@@ -128,6 +130,8 @@ class Traces:
             query = query.where(traces.c.process_id.is_not(None))
         if whole:
             query = query.where(traces.c.part_of.is_(None))
+        if project is not None:
+            query = query.where(traces.c.project == project)
         return [_trace(row, ()) for row in self._store.read(lambda c: c.execute(query).all())]
 
     def touched(

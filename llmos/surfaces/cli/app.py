@@ -25,6 +25,7 @@ from llmos.surfaces.cli.commands import (
     learn,
     plan,
     report,
+    sessions,
     sharing,
     sleep,
     state,
@@ -75,7 +76,7 @@ class _InOrder(TyperGroup):
             "feed",
             "ack",
         ),
-        *("doctor", "config", "demo", "interactive"),
+        *("doctor", "config", "demo", "interactive", "sessions", "resume"),
     )
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -162,3 +163,5 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.command("demo")(demo.demo)
 app.command("interactive")(interactive.interactive)
+app.command("sessions")(sessions.sessions)
+app.command("resume")(sessions.resume)
