@@ -26,6 +26,7 @@ if __name__ == "__main__":
 from llmos.cognitive_kernel import CognitiveKernel
 from llmos.config import LLMOSConfig, default_home
 from llmos.cortex.agents import Agents
+from llmos.cortex.assembly import Assembled
 from llmos.cortex.foresight import Foresight
 from llmos.cortex.goal_run import GoalRun
 from llmos.cortex.plans import Part, Plan
@@ -48,8 +49,12 @@ from llmos.kernel.kernel import Kernel
 from llmos.kernel.permissions import Approver, reject_all
 from llmos.kernel.places import Places
 from llmos.kernel.undo import Undone
+from llmos.memory.facts import Facts
 from llmos.memory.goals import check_goal
+from llmos.memory.injection import Asked, MemoryInjection
 from llmos.memory.redact import redact
+from llmos.memory.sessions import Sessions
+from llmos.memory.told import bearing_on
 from llmos.memory.traces import Traces
 from llmos.observability.telemetry import Telemetry, telemetry_of
 from llmos.plugins.program import ProgramRunner
@@ -87,6 +92,8 @@ class LLMOS:
         cwd: Where runs work by default.
         approver: Asked when a permission rule says "ask"; by default the answer is no.
         hooks: Functions around every tool call.
+        memory: Hooks that add to what the model is told about a goal.
+        project: Project that runs belong to by default.
         rng: Draws which free runs a model makes instead, to be compared; for tests.
     """
 
@@ -104,6 +111,8 @@ class LLMOS:
         cwd: Path | str | None = None,
         approver: Approver = reject_all,
         hooks: Hooks | None = None,
+        memory: Sequence[MemoryInjection] = (),
+        project: str | None = None,
         rng: Random | None = None,
     ) -> None:
         self.home = Path(home).expanduser() if home is not None else default_home()
@@ -117,6 +126,8 @@ class LLMOS:
         self._budget_usd = budget_usd
         self._approver = approver
         self._hooks = hooks or Hooks()
+        self._memory = tuple(memory)
+        self.project = check_name(project, "project") if project is not None else None
         self._rng = rng or Random()
         self._opened: Kernel | None = None
         self._telemetry: Telemetry | None = None
@@ -207,6 +218,7 @@ class LLMOS:
         priority: int = 0,
         on_event: Callable[[Event], None] | None = None,
         plan: Plan | None = None,
+        session_id: str = "",
     ) -> RunResult:
         """Do what ``goal`` says: decide, work, check, remember.
 
@@ -215,13 +227,14 @@ class LLMOS:
             mode: ``AUTO``, or a `Mode` to insist on.
             check: A shell command or a function that says whether the result is right.
             max_cost_usd: What this run may cost; the configured default when left out.
-            project: Name of the project the run belongs to.
+            project: Name of the project the run belongs to; the one of this object when left out.
             agent: Name of the agent that the model works as; the default when left out.
             cwd: Working directory; the one of this object when left out.
             turns: Earlier exchanges that the goal refers to and the model is shown.
             priority: Larger goes first when all slots are taken.
             on_event: Told what the model says and does, while it does.
             plan: The goal taken apart: every part is dispatched like a goal of its own.
+            session_id: The stored session that it is a turn of.
 
         Returns:
             How it ended. What the model, a tool or the world did wrong is told in it.
@@ -233,7 +246,8 @@ class LLMOS:
         """
         await self.boot()
         request = self._request(goal, mode, check, max_cost_usd, project, cwd, turns, agent)
-        return await self._do(replace(request, plan=plan), priority, on_event)
+        request = replace(request, plan=plan, session_id=session_id)
+        return await self._do(request, priority, on_event)
 
     async def _do(
         self, request: Request, priority: int, on_event: Callable[[Event], None] | None = None
@@ -248,7 +262,7 @@ class LLMOS:
             outcome = await run.work(on_event)
             result = await run.check(outcome)
             await run.remember(outcome, result)
-            return result
+            return replace(result, noted=run.noted)
 
     async def resume(
         self, run_id: str, *, on_event: Callable[[Event], None] | None = None
@@ -280,6 +294,30 @@ class LLMOS:
         _, trace = run.decide()
         return run.nearly(), trace
 
+    def explain_context(
+        self,
+        goal: str,
+        mode: Mode | str = "AUTO",
+        *,
+        agent: str | None = None,
+        cwd: Path | str | None = None,
+        turns: Sequence[Turn] = (),
+    ) -> Assembled:
+        """What a model would be shown for a goal, piece by piece, and what would be left out."""
+        run = self._run(self._request(goal, mode, cwd=cwd, turns=turns, agent=agent))
+        run.decide()
+        return run.context()
+
+    @property
+    def facts(self) -> Facts:
+        """What the user has said that holds beyond a run."""
+        return Facts(self._kernel.store, self.user_id, self.project)
+
+    @property
+    def sessions(self) -> Sessions:
+        """The user's sessions of the prompt."""
+        return Sessions(self._kernel.store, self.user_id)
+
     def explain_parts(
         self, goal: str, plan: Plan | None = None, *, cwd: Path | str | None = None
     ) -> list[tuple[Part, Decision | None]]:
@@ -298,7 +336,7 @@ class LLMOS:
         run.decide()
         known = run.plan()
         return [
-            (part, None if part.asks else self._run(request.part(part, part.goal, 0.0)).decide()[0])
+            (part, None if part.asks else self._part(request, part).decide()[0])
             for part in (known.parts if known is not None else ())
         ]
 
@@ -345,6 +383,11 @@ class LLMOS:
         store = self._kernel.store
         await asyncio.to_thread(judge_tool, store, trace, self.user_id)
         await asyncio.to_thread(judge_audited, store, trace, self.user_id)
+        if self._kernel.config.note_facts:
+            facts = Facts(store, self.user_id, self.traces.project(trace.id))
+            if success:
+                await asyncio.to_thread(facts.retract, trace.goal, trace.id)
+            await asyncio.to_thread(facts.corrected, trace.goal, note, trace.id, right=success)
         return trace
 
     async def learn(self, given: Sequence[Trace]) -> list[str]:
@@ -369,8 +412,11 @@ class LLMOS:
         trace = self.traces.get(run_id)
         self._require_own(trace)
         if is_plan(trace.steps):
-            return await undo_plan(self._kernel.undo, self.traces, trace, self.user_id)
-        return await self._kernel.undo.undo(trace.id, actor=self.user_id)
+            undone = await undo_plan(self._kernel.undo, self.traces, trace, self.user_id)
+        else:
+            undone = await self._kernel.undo.undo(trace.id, actor=self.user_id)
+        await asyncio.to_thread(self.sessions.take_back, trace.id)
+        return undone
 
     # --- small things ------------------------------------------------------------------------
 
@@ -427,7 +473,7 @@ class LLMOS:
         agents = Agents(self._kernel.store, self.user_id)
 
         async def dispatch(part: Part, goal: str, max_cost_usd: float) -> RunResult:
-            mine = request.part(part, goal, max_cost_usd, orders.run_id)
+            mine = self._informed(request.part(part, goal, max_cost_usd, orders.run_id))
             if part.agent:
                 mine = replace(mine, agent=await asyncio.to_thread(agents.get, part.agent))
             return await self._do(mine, priority)
@@ -443,6 +489,16 @@ class LLMOS:
             parallel=self._kernel.config.parallel_runs,
         )
         return orders
+
+    def _part(self, request: Request, part: Part) -> GoalRun:
+        return self._run(self._informed(request.part(part, part.goal, 0.0)))
+
+    def _informed(self, request: Request) -> Request:
+        """The request with what is known that bears on its goal."""
+        asked = Asked(request.goal, request.user_id, request.project, request.cwd)
+        budget = self._kernel.config.memory_tokens
+        memory, warnings = bearing_on(self._kernel.store, asked, self._memory, budget)
+        return replace(request, memory=memory, warnings=warnings)
 
     def _run(self, request: Request, orders: Orders | None = None) -> GoalRun:
         assert self._shelf is not None
@@ -501,7 +557,7 @@ class LLMOS:
         agent: str | None = None,
     ) -> Request:
         config = self._kernel.config
-        return Request(
+        request = Request(
             goal=check_goal(goal),
             user_id=self.user_id,
             team_id=self.team_id,
@@ -509,10 +565,11 @@ class LLMOS:
             mode=_forced(mode),
             check=check,
             max_cost_usd=config.max_cost_usd if max_cost_usd is None else _price(max_cost_usd),
-            project=check_name(project, "project") if project is not None else None,
+            project=self.project if project is None else check_name(project, "project"),
             turns=tuple(turns),
             agent=Agents(self._kernel.store, self.user_id).get(agent) if agent else None,
         )
+        return self._informed(request)
 
     def _need_processor(self) -> Processor:
         if self._processor is None:

@@ -67,6 +67,12 @@ class LLMOSConfig:
     """Share of runs without a model that a model makes instead, to be compared; 0 for none."""
     audit_rate_external: float = 0.05
     """The same where something is written outside this machine."""
+    note_facts: bool = True
+    """Note what a goal or feedback says that holds beyond it, such as "Remember that …"."""
+    memory_tokens: int = 1000
+    """Tokens that facts, and what hooks add, may take of what a model is shown."""
+    context_tokens: int = 32_000
+    """Tokens of all that a model is shown beside tools; what is needed may exceed it."""
     learn_seconds: float = 10.0
     """How long the search for one tool may take, in seconds."""
     leave_open: bool = True

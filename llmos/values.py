@@ -330,6 +330,8 @@ class RunResult:
     """What cannot be undone, what ran without a sandbox, and the like."""
     audit: Audit | None = None
     """How it compares with a free run, where it was drawn for that."""
+    noted: tuple[str, ...] = ()
+    """What was noted as a fact, since the goal says that it holds beyond this run."""
 
 
 # --- what a processor is given, and what it says ---------------------------------------------

@@ -12,6 +12,7 @@ from random import Random
 from typing import TypeVar
 
 from llmos.config import LLMOSConfig
+from llmos.cortex.assembly import Assembled, assemble
 from llmos.cortex.audit import Expected, affordable, expect, instead, judged, rate_of, without
 from llmos.cortex.dispatcher import UNKNOWN, Dispatcher
 from llmos.cortex.foresight import LOOKED_AHEAD, Foresight, foresee, outcome_of
@@ -34,6 +35,7 @@ from llmos.kernel.envelope import Envelope, is_free
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.places import Places
 from llmos.kernel.runs import Ending
+from llmos.memory.facts import Facts
 from llmos.memory.fold import goal_key
 from llmos.memory.paths import absolute, moved
 from llmos.memory.traces import REPLAY, Candidate, Scope, Traces
@@ -146,6 +148,10 @@ class GoalRun:
         self._source: Trace | None = None
         self._moved: frozenset[int] = frozenset()
         self._began = time.perf_counter()
+        self._seen: Assembled | None = None
+        """What the model was shown, once one has worked."""
+        self.noted: tuple[str, ...] = ()
+        """What of the goal was noted as a fact."""
 
     # --- chapter one: which way ----------------------------------------------------------------
 
@@ -197,6 +203,13 @@ class GoalRun:
         if self._readings:
             return foreseen(self._request.goal, self._readings, self._now)
         return Plan.from_steps(self._source.steps) if self._source is not None else None
+
+    def context(self) -> Assembled:
+        """What a model would see that did the goal as decided, or that took it over at once."""
+        shown = self._decision.mode is Mode.MIXED and not self._readings
+        example = (self._source,) if shown and self._source is not None else ()
+        note = self._decision.reason if shown else ""
+        return self._assemble(replace(self._task(None).context, examples=example, note=note))
 
     def nearly(self) -> Decision:
         """The decision; where nothing is known of the goal, with the tool that it just misses.
@@ -389,6 +402,8 @@ class GoalRun:
 
     async def _remembered(self, outcome: Outcome, result: RunResult) -> None:
         await self._remember(outcome, result)
+        if self._kernel.config.note_facts and not self._request.part_of:
+            await asyncio.to_thread(self._hear)
         if self._kernel.config.enable_sentience:
             user = self._request.user_id
             await self._kernel.store.awrite(lambda tx: take_in_some(tx, user))
@@ -426,6 +441,13 @@ class GoalRun:
         elif outcome.replay_clean is not None:
             await self._traces.replayed(source, clean=outcome.replay_clean)
 
+    def _hear(self) -> None:
+        """Note what the user's goal says that holds beyond it, however the run ended."""
+        request = self._request
+        facts = Facts(self._kernel.store, request.user_id, request.project)
+        heard = facts.heard(request.goal, self.id)
+        self.noted = tuple(noted.told for noted in heard if noted.what != "again")
+
     @property
     def _reads(self) -> bool:
         """Whether looking ahead makes calls that are to be recorded."""
@@ -441,7 +463,9 @@ class GoalRun:
         if not self._reads:
             self._watchdog.start()
             return await look(task)
-        self._request = replace(self._request, goal=f"{LOOKED_AHEAD}{self._request.goal}")
+        self._request = replace(
+            self._request, goal=f"{LOOKED_AHEAD}{self._request.goal}", session_id=""
+        )
         self._looked = True
         await self.begin()
         async with self._ending():
@@ -473,11 +497,20 @@ class GoalRun:
         usable = [r for r in readings if r.refusal(situation.tools, budget) is None]
         return tuple(sorted(usable, key=lambda r: r.tool.label != self._decision.source))
 
-    def _system(self) -> str:
-        """What the model is told first: the agent's own words, and the state if it is wanted."""
-        agent = self._request.agent
-        parts = [agent.agent.prompt if agent else "", self._told_state()]
-        return "\n\n".join(part for part in parts if part)
+    def _fit(self, context: Context) -> Context:
+        self._seen = self._assemble(context)
+        return self._seen.context
+
+    def _assemble(self, context: Context) -> Assembled:
+        request = self._request
+        return assemble(
+            request.goal,
+            context,
+            self._kernel.config.context_tokens,
+            agent=request.agent,
+            memory=request.memory,
+            state=self._told_state(),
+        )
 
     def _told_state(self) -> str:
         config = self._kernel.config
@@ -503,7 +536,6 @@ class GoalRun:
             context=Context(
                 self._now,
                 request.cwd,
-                system=self._system(),
                 turns=request.turns,
                 model=request.agent.agent.model if request.agent else "",
             ),
@@ -525,6 +557,7 @@ class GoalRun:
             error_budget=self._config.error_budget,
             programs=self._programs,
             orders=self._orders,
+            fit=self._fit,
             emit=emit or (lambda event: None),
         )
 
@@ -544,7 +577,7 @@ class GoalRun:
             side_exit=outcome.side_exit,
             already_done=outcome.already_done,
             error=outcome.error,
-            warnings=tuple(self._calls.warnings),
+            warnings=(*self._request.warnings, *self._calls.warnings),
         )
 
     async def _end(self, outcome: Outcome) -> None:
@@ -572,6 +605,7 @@ class GoalRun:
             refused=len(self._calls.refused),
             left_usd=self._left_usd,
             offer=self._toolboxes.record(),
+            context=self._seen.record() if self._seen is not None else None,
         )
         await self._kernel.runs.end(
             self._request.beginning(self.id, self._now), ending, self._places

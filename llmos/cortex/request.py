@@ -14,6 +14,8 @@ from llmos.kernel.checks import Check
 from llmos.kernel.runs import Beginning
 from llmos.memory.fold import fold, goal_key
 from llmos.memory.goals import check_goal, context_digest
+from llmos.memory.injection import told_of
+from llmos.memory.pieces import Piece
 from llmos.values import Mode, Turn
 
 
@@ -41,6 +43,12 @@ class Request:
     """Id of the run of the plan that it is a part of."""
     within: tuple[str, ...] = ()
     """Goal keys of the plans that it is a part of, the outermost first."""
+    memory: tuple[Piece, ...] = ()
+    """Facts, and what hooks add: what the model is told, and what was left out."""
+    warnings: tuple[str, ...] = ()
+    """What went wrong with hooks."""
+    session_id: str = ""
+    """The prompt's session that it is a turn of."""
 
     @property
     def scopes(self) -> list[str]:
@@ -51,10 +59,13 @@ class Request:
     @property
     def context_digest(self) -> str:
         """Digest of what the model sees beside the goal."""
-        return context_digest(self.turns, self.agent.label if self.agent else "")
+        agent = self.agent.label if self.agent else ""
+        return context_digest(self.turns, agent, told_of(self.memory))
 
     def part(self, part: Part, goal: str, max_cost_usd: float, run_id: str = "") -> Request:
         """The request for a part of it, which is like any other goal.
+
+        What bears on it is left to whoever dispatches it.
 
         Args:
             part: The part.
@@ -69,6 +80,9 @@ class Request:
             check=part.check,
             max_cost_usd=max_cost_usd,
             turns=(),
+            memory=(),
+            warnings=(),
+            session_id="",
             plan=None,
             done={},
             part_of=run_id,
@@ -96,4 +110,5 @@ class Request:
             check=self.check if isinstance(self.check, str) else None,
             agent=self.agent.label if self.agent else "",
             part_of=self.part_of,
+            session_id=self.session_id,
         )

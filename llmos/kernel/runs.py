@@ -36,6 +36,8 @@ class Beginning:
     part_of: str = ""
     agent: str = ""
     """What the model works as, with its version."""
+    session_id: str = ""
+    """The prompt's session that it is a turn of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Ending:
     """It only looked ahead: nobody wanted its outcome."""
     refused: int = 0
     """Calls of the model that a rule or a person refused."""
+    context: Json = None
+    """Names and sizes of what the model was shown; None where none worked."""
     left_usd: float | None = None
     """What was left of the budget when it was decided; None without a limit."""
     offer: Mapping[str, Json] | None = None
@@ -105,6 +109,7 @@ class Runs:
             "check": run.check,
             "part_of": run.part_of or None,
             "agent": run.agent,
+            "session_id": run.session_id or None,
         }
 
         def write(tx: Transaction) -> None:
@@ -224,6 +229,7 @@ def _ended(ending: Ending, places: Places) -> dict[str, object]:
         "tools": dumps(dict(ending.tools or {})),
         "source": ending.source,
         "decision": json_text(places.relative(decision)),
+        "context": None if ending.context is None else json_text(ending.context),
     }
 
 

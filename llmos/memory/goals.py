@@ -37,15 +37,22 @@ def check_goal(goal: str) -> str:
     return goal
 
 
-def context_digest(turns: Sequence[Turn], agent: str = "") -> str:
+def context_digest(
+    turns: Sequence[Turn], agent: str = "", memory: Sequence[tuple[str, str]] = ()
+) -> str:
     """Digest of what the model sees beside the goal; ``""`` when that is nothing.
 
     Args:
         turns: Earlier exchanges.
         agent: Label of the agent that it works as, with the version; ``""`` for the default.
+        memory: Facts and the like that it is told, in their order, each with its source.
     """
-    if not turns and not agent:
+    if not turns and not agent and not memory:
         return ""
     seen = [[t.goal, t.output] for t in turns]
-    told = json.dumps({"agent": agent, "turns": seen} if agent else seen, ensure_ascii=False)
+    whole: dict[str, object] = {"agent": agent, "turns": seen}
+    if memory:
+        # Only then: what was stored before there was any keeps its digest.
+        whole["memory"] = [list(entry) for entry in memory]
+    told = json.dumps(whole if agent or memory else seen, ensure_ascii=False)
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()

@@ -99,6 +99,11 @@ class Traces:
         """Clean replays of a trace less failed ones."""
         return int(self._row(trace_id).standing)
 
+    def project(self, trace_id: str) -> str | None:
+        """The project that a run belongs to."""
+        project: str | None = self._row(trace_id).project
+        return project
+
     def recent(
         self,
         scope: Scope | None = None,
@@ -106,6 +111,7 @@ class Traces:
         limit: int = 20,
         imported: bool = True,
         whole: bool = False,
+        project: str | None = None,
     ) -> list[Trace]:
         """The newest traces first, without steps.
 
@@ -114,6 +120,7 @@ class Traces:
             limit: How many at most.
             imported: Also those of what others did, elsewhere.
             whole: Leave out parts of plans.
+            project: Only runs of it.
         """
         newest = (traces.c.started_at.desc(), traces.c.id.desc())
         query: Select[Any] = select(traces).order_by(*newest).limit(limit)
@@ -123,6 +130,8 @@ class Traces:
             query = query.where(traces.c.process_id.is_not(None))
         if whole:
             query = query.where(traces.c.part_of.is_(None))
+        if project is not None:
+            query = query.where(traces.c.project == project)
         return [_trace(row, ()) for row in self._store.read(lambda c: c.execute(query).all())]
 
     def touched(

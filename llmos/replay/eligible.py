@@ -56,7 +56,7 @@ def _refusals(trace: Trace, standing: int, situation: Situation) -> Iterator[str
     if standing <= LOWEST_STANDING:
         yield "its replays keep failing, or an audit of it differed"
     if trace.context_digest != situation.context_digest:
-        yield "the model saw other earlier turns, or worked as another agent, then"
+        yield "the model saw other earlier turns or facts, or worked as another agent, then"
     if trace.source.startswith(EXAMPLE):
         yield "the model was shown an example and did not look again at all that it told"
     if trace.cwd and trace.cwd != situation.cwd and _names(trace.goal, trace.cwd):

@@ -17,6 +17,7 @@ REVISIONS = (
     "0004_nights",
     "0005_sentience",
     "0006_plans",
+    "0007_memory",
 )
 """Names of all migrations, oldest first; append only. Kept here so that opening a home that is
 up to date, which is nearly always, needs one SELECT and not Alembic."""

@@ -96,7 +96,10 @@ traces = Table(
     Column("started_at", String(27), nullable=False),
     Column("ended_at", String(27)),
     Column("part_of", String(26)),  # id of its plan's run
+    Column("session_id", String(26)),  # the prompt's session that it is a turn of
+    Column("context", Text),  # JSON: names and sizes of what its model was shown; NULL: no model
     Index("traces_by_goal", "goal_key", "volume", "owner"),
+    Index("traces_by_session", "session_id", "started_at"),
     Index("traces_by_owner", "volume", "owner", "started_at"),
     Index("traces_by_process", "process_id", "status"),
 )
@@ -492,3 +495,48 @@ internal_history = Table(
     Column("self_confidence", Double, nullable=False),
 )
 """The last events that moved an internal state, and where to."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("user_id", String(64), nullable=False),
+    Column("project", String(64)),
+    Column("cwd", Text, nullable=False),
+    Column("started_at", String(27), nullable=False),
+    Index("sessions_by_user", "user_id", "started_at"),
+)
+"""Prompts. Their turns are runs (``traces.session_id``): nothing of them is stored twice."""
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("line", String(26), nullable=False),  # id of the first of those that replaced each other
+    Column("owner", String(64), nullable=False),  # user
+    Column("project", String(64), nullable=False),  # "": holds in all of them
+    Column("kind", String(16), nullable=False),  # rule | attribute | note | correction
+    Column(
+        "subject", String(128), nullable=False
+    ),  # what it is about; "": nothing else replaces it
+    Column("sentence", Text, nullable=False),
+    Column("key", String(64), nullable=False),  # SHA-256 of the folded sentence
+    Column("status", String(16), nullable=False),  # current | superseded | forgotten
+    Column("successor", String(26)),  # what superseded it
+    Column("by", String(16), nullable=False),  # person | goal | feedback
+    Column("at", String(27), nullable=False),
+    Column("ended_at", String(27)),
+    Index("facts_by_owner", "owner", "status", "project"),
+    Index("facts_by_line", "line"),
+)
+"""What users said that holds beyond a run. Rows are added; of a row only the status changes."""
+
+fact_evidence = Table(
+    "fact_evidence",
+    metadata,
+    Column("fact_id", String(26), ForeignKey("facts.id"), primary_key=True),
+    Column("source", String(26), primary_key=True),  # id of a run, or person
+    Column("at", String(27), nullable=False),
+    Index("fact_evidence_by_source", "source"),
+)
+"""Append-only: where a fact was said."""

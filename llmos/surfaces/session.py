@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterable
 
 from llmos.values import Turn
 
@@ -86,11 +87,11 @@ class Session:
         """The earlier turns that ``goal`` needs: all that are kept, or none."""
         return tuple(self._turns) if refers_back(goal) else ()
 
-    def add(self, goal: str, output: str) -> None:
-        """Note that ``goal`` was answered."""
-        self._turns.append(Turn(goal, output))
+    @property
+    def keep(self) -> int:
+        """How many are shown to the model."""
+        return self._turns.maxlen or 0
 
-    def forget_last(self) -> None:
-        """The last exchange was taken back."""
-        if self._turns:
-            self._turns.pop()
+    def show(self, turns: Iterable[Turn]) -> None:
+        """What was said so far, oldest first; it takes the place of what was known of it."""
+        self._turns = deque(turns, maxlen=self.keep)

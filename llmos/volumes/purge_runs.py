@@ -16,6 +16,8 @@ from llmos.store.schema import (
     counted,
     dumps,
     events,
+    fact_evidence,
+    facts,
     feedback,
     intents,
     journal,
@@ -158,6 +160,7 @@ def _forget(tx: Transaction, place: Place, run_id: str) -> None:
     kept = (private.c.kind == "trace") & (private.c.subject == run_id)
     tx.conn.execute(delete(private).where(kept))
     tx.conn.execute(delete(counted).where(counted.c.trace_id == run_id))
+    _forget_facts(tx, run_id)
     goal = tx.conn.scalar(select(traces.c.goal).where(traces.c.id == run_id))
     said = or_(
         patterns.c.traces.contains(run_id),
@@ -182,6 +185,17 @@ def _blank_notes(tx: Transaction, run_id: str) -> None:
     for table in (ledger, reservations):
         paid = table.c.scopes.contains(f'"run:{run_id}"')
         tx.conn.execute(update(table).where(paid).values(note=_GONE))
+
+
+def _forget_facts(tx: Transaction, run_id: str) -> None:
+    """What was noted as said in the run, and nowhere else, current or not."""
+    here = fact_evidence.c.source == run_id
+    ids = list(tx.conn.scalars(select(fact_evidence.c.fact_id).where(here)))
+    tx.conn.execute(delete(fact_evidence).where(here))
+    for fact_id in ids:
+        meant = fact_evidence.c.fact_id == fact_id
+        if tx.conn.execute(select(fact_evidence.c.fact_id).where(meant)).first() is None:
+            tx.conn.execute(delete(facts).where(facts.c.id == fact_id))
 
 
 def _blank_events(tx: Transaction, run_id: str) -> None:

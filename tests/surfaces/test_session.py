@@ -90,12 +90,12 @@ def test_a_goal_that_stands_for_itself_does_not(goal: str) -> None:
 def test_only_a_goal_that_refers_back_is_given_the_last_turns() -> None:
     session = Session(keep=2)
     assert session.turns_for("do it again") == ()
-    for goal in ("first", "second", "third"):
-        session.add(goal, f"{goal} done")
+    said = [Turn(goal, f"{goal} done") for goal in ("first", "second", "third")]
+    session.show(said)
     assert session.turns_for("List files") == ()
     assert session.turns_for("do it again") == (
         Turn("second", "second done"),
         Turn("third", "third done"),
     )
-    session.forget_last()
-    assert [t.goal for t in session.turns_for("do it again")] == ["second"]
+    session.show(said[:2])
+    assert [t.goal for t in session.turns_for("do it again")] == ["first", "second"]

@@ -67,6 +67,8 @@ class Task:
     """Tells a surface what is going on."""
     orders: Orders | None = None
     """How parts are done, where the goal is taken apart."""
+    fit: Callable[[Context], Context] = lambda context: context
+    """Puts together what the model sees, under its budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ async def think(task: Task, mode: Mode, context: Context) -> Outcome:
     wanted = max(0.0, task.limits.max_cost_usd - before)
     async with task.envelope.open(wanted, processor) as allowed:
         work = _Work(task, processor, replace(task.limits, max_cost_usd=allowed))
-        await within_wall_clock(task.watchdog, work.run(context))
+        await within_wall_clock(task.watchdog, work.run(task.fit(context)))
         if work.done is not None:
             await task.envelope.settle(before + work.done.cost_usd)
     return work.outcome(mode)

@@ -57,12 +57,22 @@ def user_message(goal: str, context: Context) -> str:
     """
     parts = [
         _turns(context.turns),
-        *(_example(trace) for trace in context.examples[:MAX_EXAMPLES]),
-        _prefix(context.prefix),
-        f"Why you are called in now:\n{fence(clip(context.note, 1_000))}" if context.note else "",
+        *(example_text(trace) for trace in context.examples[:MAX_EXAMPLES]),
+        prefix_text(context.prefix),
+        note_text(context.note),
     ]
     told = [part for part in parts if part]
     return "\n\n".join([*told, f"The goal: {goal}"]) if told else goal
+
+
+def turn_text(turn: Turn) -> str:
+    """One earlier exchange."""
+    return f"Goal: {clip(turn.goal, 1_000)}\nAnswer: {clip(turn.output, 2_000)}"
+
+
+def note_text(note: str) -> str:
+    """Why the model is called in; ``""`` for no reason."""
+    return f"Why you are called in now:\n{fence(clip(note, 1_000))}" if note else ""
 
 
 def as_text(value: Json) -> str:
@@ -80,14 +90,12 @@ def _signature(tool: ToolSpec) -> str:
 def _turns(turns: Sequence[Turn]) -> str:
     if not turns:
         return ""
-    told = "\n".join(
-        f"Goal: {clip(turn.goal, 1_000)}\nAnswer: {clip(turn.output, 2_000)}"
-        for turn in turns[-MAX_TURNS:]
-    )
+    told = "\n".join(turn_text(turn) for turn in turns[-MAX_TURNS:])
     return f"Earlier in this session, oldest first:\n{fence(told)}"
 
 
-def _example(trace: Trace) -> str:
+def example_text(trace: Trace) -> str:
+    """A worked example."""
     steps = "\n".join(
         _step(i, step, clip(as_text(step.observation), MAX_EXAMPLE))
         for i, step in enumerate(trace.steps, 1)
@@ -99,7 +107,8 @@ def _example(trace: Trace) -> str:
     )
 
 
-def _prefix(steps: Sequence[Step]) -> str:
+def prefix_text(steps: Sequence[Step]) -> str:
+    """What is already done in this run; ``""`` if that is nothing."""
     if not steps:
         return ""
     limit = min(MAX_OBSERVATION, max(200, MAX_PREFIX // len(steps)))

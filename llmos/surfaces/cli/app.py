@@ -17,6 +17,7 @@ from llmos.surfaces.cli.commands import (
     daemon,
     demo,
     doctor,
+    facts,
     feed,
     findings,
     goals,
@@ -25,6 +26,7 @@ from llmos.surfaces.cli.commands import (
     mcp,
     plan,
     report,
+    sessions,
     sharing,
     sleep,
     state,
@@ -35,7 +37,7 @@ from llmos.surfaces.cli.commands import (
 )
 from llmos.surfaces.cli.options import Globals, group
 
-_EPILOG = "--home, --user, --team and --debug may also stand after the command."
+_EPILOG = "--home, --user, --team, --project and --debug may also stand after the command."
 
 
 class _InOrder(TyperGroup):
@@ -50,6 +52,7 @@ class _InOrder(TyperGroup):
             "sleep",
             "tools",
             "agents",
+            "facts",
             "volumes",
             "audits",
             "crons",
@@ -74,7 +77,7 @@ class _InOrder(TyperGroup):
             "feed",
             "ack",
         ),
-        *("doctor", "config", "mcp", "demo", "interactive"),
+        *("doctor", "config", "mcp", "demo", "interactive", "sessions", "resume"),
     )
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -109,13 +112,19 @@ def main(
         str, typer.Option(envvar="LLMOS_USER", metavar="NAME", help="Whose traces and budget.")
     ] = "user",
     team: Annotated[str | None, typer.Option(metavar="NAME", help="The user's team.")] = None,
+    project: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LLMOS_PROJECT", metavar="NAME", help="Project of runs, facts and traces."
+        ),
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Learn a job once, replay it for nothing. Without a command: the prompt."""
-    ctx.obj = Globals(home, user, team, debug)
+    ctx.obj = Globals(home, user, team, debug, project)
     if ctx.invoked_subcommand is None:
         interactive.open_prompt(ctx.obj)
 
@@ -127,6 +136,7 @@ app.command("learn")(learn.learn)
 app.command("sleep")(sleep.sleep)
 app.add_typer(tools.app, name="tools")
 app.add_typer(agents.app, name="agents")
+app.add_typer(facts.app, name="facts")
 app.add_typer(volumes.app, name="volumes")
 app.add_typer(audits.app, name="audits")
 app.add_typer(crons.app, name="crons")
@@ -155,3 +165,5 @@ app.add_typer(config.app, name="config")
 app.add_typer(mcp.app, name="mcp")
 app.command("demo")(demo.demo)
 app.command("interactive")(interactive.interactive)
+app.command("sessions")(sessions.sessions)
+app.command("resume")(sessions.resume)

@@ -14,7 +14,7 @@ import typer
 from llmos.errors import LLMOSError, UserError
 from llmos.surfaces.cli.app import app
 
-_VALUES = ("--home", "--user", "--team")
+_VALUES = ("--home", "--user", "--team", "--project")
 _FLAGS = ("--debug",)
 
 INTERRUPTED = 130

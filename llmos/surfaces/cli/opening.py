@@ -26,7 +26,8 @@ def make(asked: Globals, **more: Any) -> LLMOS:
     """
     from llmos.boot import LLMOS
 
-    return LLMOS(asked.folder, asked.user, asked.team, **more)
+    given = {"project": asked.project} | more
+    return LLMOS(asked.folder, asked.user, asked.team, **given)
 
 
 def with_os(asked: Globals, work: Callable[[LLMOS], Awaitable[T]], **more: Any) -> T:

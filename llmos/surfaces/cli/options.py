@@ -18,6 +18,7 @@ class Globals:
     user: str = "user"
     team: str | None = None
     debug: bool = False
+    project: str | None = None
 
     @property
     def folder(self) -> Path:

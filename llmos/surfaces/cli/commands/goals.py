@@ -112,6 +112,10 @@ def explain(
             help="Show the exact writes that a free run would make; a learned tool reads for it.",
         ),
     ] = False,
+    context: Annotated[
+        bool,
+        typer.Option("--context", help="Show what a model would see, piece by piece, and why."),
+    ] = False,
     mode: Mode = "AUTO",
     agent: Agent = None,
     cwd: Cwd = None,
@@ -122,6 +126,7 @@ def explain(
     from llmos.surfaces.cli.goal_text import read_goal
     from llmos.surfaces.cli.opening import with_os, working_directory
     from llmos.surfaces.cli.output import print_json
+    from llmos.surfaces.cli.views.context import show_context
     from llmos.surfaces.cli.views.decision import explained, foreseen, show_explained
 
     text, where, asked = read_goal(goal), working_directory(cwd), globals_of(ctx)
@@ -130,9 +135,13 @@ def explain(
         told = explained(os, text, mode, where, agent=agent)
         if diff:
             told = await foreseen(os, told, text, where)
+        seen = os.explain_context(text, mode, agent=agent, cwd=where) if context else None
         if as_json:
-            print_json(told.as_dict())
-        else:
-            show_explained(told, diff=diff)
+            more = {"context": seen.as_dict()} if seen is not None else {}
+            print_json(told.as_dict() | more)
+            return
+        show_explained(told, diff=diff)
+        if seen is not None:
+            show_context(seen)
 
     with_os(asked, work, approver=looking_ahead(asked.folder))

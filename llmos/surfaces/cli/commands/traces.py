@@ -23,14 +23,14 @@ def main(ctx: typer.Context, limit: Limit = 20, as_json: JsonFlag = False) -> No
 
 @app.command("list")
 def list_runs(ctx: typer.Context, limit: Limit = 20, as_json: JsonFlag = False) -> None:
-    """List runs, the newest first."""
+    """List runs, the newest first; with --project those of it."""
     from llmos.memory.traces import Scope
     from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json
     from llmos.surfaces.cli.views.traces import as_row, print_runs
 
     async def work(os: LLMOS) -> None:
-        runs = os.traces.recent(Scope(os.user_id), limit=limit)
+        runs = os.traces.recent(Scope(os.user_id), limit=limit, project=os.project)
         if as_json:
             print_json([as_row(trace) for trace in runs])
         else:

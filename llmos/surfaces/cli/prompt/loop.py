@@ -9,14 +9,16 @@ from pathlib import Path
 
 from llmos.errors import BugError, LLMOSError
 from llmos.kernel.admission import Hooks
+from llmos.memory.sessions import StoredSession
 from llmos.surfaces.cli.approvals import Approvals
-from llmos.surfaces.cli.opening import make
+from llmos.surfaces.cli.opening import make, working_directory
 from llmos.surfaces.cli.options import Globals
 from llmos.surfaces.cli.output import dollars, err, printable
 from llmos.surfaces.cli.progress import Progress
 from llmos.surfaces.cli.prompt.readers import Piped, Reader, Terminal
 from llmos.surfaces.cli.views.decision import forewarnings
 from llmos.surfaces.cli.views.result import show_notes, show_result
+from llmos.surfaces.cli.views.sessions import resumed_line
 from llmos.surfaces.cli.views.undo import show_undone
 from llmos.surfaces.session import Session
 from llmos.values import RunResult, Turn
@@ -24,15 +26,22 @@ from llmos.values import RunResult, Turn
 _INTERRUPTED = 130
 
 
-def converse(asked: Globals, *, cwd: Path | None = None, yes: bool = False) -> int:
+def converse(
+    asked: Globals,
+    *,
+    cwd: Path | None = None,
+    yes: bool = False,
+    resumed: StoredSession | None = None,
+) -> int:
     """Open the prompt and return the exit code when it ends.
 
-    Without a terminal the code is that of the last goal that went wrong, or 0.
+    Without a terminal the code is that of the last goal that went wrong, or 0. ``resumed`` is the
+    session that goes on.
     """
     with asyncio.Runner() as runner:
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
         reader = Terminal(runner, asked.folder / "history") if terminal else Piped()
-        return Conversation(asked, runner, reader, cwd=cwd, yes=yes).run()
+        return Conversation(asked, runner, reader, cwd=cwd, yes=yes, resumed=resumed).run()
 
 
 class Conversation:
@@ -44,6 +53,7 @@ class Conversation:
         reader: Gives the lines.
         cwd: Working directory; the current one when left out.
         yes: Approve every call that asks.
+        resumed: The session that goes on; a new one when left out.
     """
 
     def __init__(
@@ -54,6 +64,7 @@ class Conversation:
         *,
         cwd: Path | None = None,
         yes: bool = False,
+        resumed: StoredSession | None = None,
     ) -> None:
         self._runner = runner
         self._reader = reader
@@ -64,6 +75,9 @@ class Conversation:
         hooks = Hooks(post_tool_use=(self._progress.after,))
         self.os = make(asked, cwd=cwd, approver=approvals, hooks=hooks)
         self.session = Session()
+        self._resumed = resumed
+        self._session_id = resumed.id if resumed is not None else ""
+        """Of the stored session; there is one from the first goal on."""
         self.last: RunResult | None = None
         """How the last goal of this session went."""
         self._begun = ""
@@ -89,8 +103,12 @@ class Conversation:
             name = self.last.trace_id
         run = find_run(self.os, name, imported=False)
         show_undone(run.id, self._runner.run(self.os.undo(run.id)))
-        if self.last is not None and run.id == self.last.trace_id:
-            self.session.forget_last()
+        self._refresh()
+
+    def turns_for(self, goal: str) -> tuple[Turn, ...]:
+        """The earlier turns that ``goal`` needs, as they are stored."""
+        self._refresh()
+        return self.session.turns_for(goal)
 
     # --- one line ----------------------------------------------------------------------------
 
@@ -122,22 +140,31 @@ class Conversation:
         return True
 
     def _goal(self, goal: str) -> None:
-        turns = self.session.turns_for(goal)
+        turns = self.turns_for(goal)
         told = forewarnings(*self.os.explain(goal, turns=turns))
         if turns:
             told.insert(0, ("dim", "it refers to what was said before, which the model is shown"))
         show_notes(told)
         result = self.last = self._runner.run(self._execute(goal, turns))
         show_result(result, told)
-        self.session.add(goal, result.output or result.error)
         if not result.success:
             self._code = 1
         if self._reader.interactive:
             self._verdict(result)
 
     async def _execute(self, goal: str, turns: Sequence[Turn]) -> RunResult:
+        if not self._session_id:
+            cwd = working_directory(self.os.cwd)
+            self._session_id = self.os.sessions.begin(cwd, self.os.project)
         with self._progress.running():
-            return await self.os.execute(goal, turns=turns, on_event=self._progress.event)
+            return await self.os.execute(
+                goal, turns=turns, on_event=self._progress.event, session_id=self._session_id
+            )
+
+    def _refresh(self) -> None:
+        if self._session_id:
+            found = self.os.sessions.turns(self._session_id, self.session.keep)
+            self.session.show(each.turn for each in found)
 
     def _verdict(self, result: RunResult) -> None:
         """Ask for one key. Any other letter begins the next goal."""
@@ -174,6 +201,8 @@ class Conversation:
         left = self.os.kernel.economy.status("system").left_usd
         money = "" if left is None else f" · {dollars(left)} left"
         err().print(f"LLM OS {__version__} · {self.os.user_id}{money} · /help", style="bold")
+        if self._resumed is not None:
+            err().print(resumed_line(self._resumed), style="dim")
         pending = len(self.os.kernel.get_cron_notifications())
         if pending:
             what = "1 notification" if pending == 1 else f"{pending} notifications"

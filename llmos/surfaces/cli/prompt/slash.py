@@ -62,5 +62,5 @@ def _explain(conversation: Conversation, goal: str) -> None:
     if not goal and conversation.last is not None:
         goal = conversation.last.goal
     os = conversation.os
-    turns = conversation.session.turns_for(goal)
+    turns = conversation.turns_for(goal)
     show_explained(explained(os, goal, "AUTO", working_directory(os.cwd), turns), diff=True)

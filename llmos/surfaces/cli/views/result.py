@@ -44,6 +44,8 @@ def notes(result: RunResult) -> Iterator[tuple[str, str]]:
     if result.audit is not None:
         differs = result.audit.outcome is AuditOutcome.DISAGREED
         yield "yellow" if differs else "dim", audit_line(result.audit)
+    for noted in result.noted:
+        yield "dim", f"noted: {noted}"
     for warning in result.warnings:
         yield "yellow", f"! {warning}"
     if not result.success:

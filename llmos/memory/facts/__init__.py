@@ -1,0 +1,30 @@
+"""L4 memory: what a user has said that holds beyond one run, with where it was said."""
+
+from llmos.memory.facts.book import Facts, Noted
+from llmos.memory.facts.fact import (
+    LONGEST_FACT,
+    PERSON,
+    Evidence,
+    Fact,
+    FactKind,
+    FactStatus,
+    Statement,
+)
+from llmos.memory.facts.recall import FACT, recall
+from llmos.memory.facts.statements import correction, statements
+
+__all__ = [
+    "FACT",
+    "LONGEST_FACT",
+    "PERSON",
+    "Evidence",
+    "Fact",
+    "FactKind",
+    "FactStatus",
+    "Facts",
+    "Noted",
+    "Statement",
+    "correction",
+    "recall",
+    "statements",
+]

@@ -1,0 +1,30 @@
+"""All that memory tells a model about a goal, under one budget: facts, then what hooks add."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llmos.memory.facts import Facts, recall
+from llmos.memory.injection import Asked, MemoryInjection, injected
+from llmos.memory.pieces import Piece
+from llmos.store import Store
+
+
+def bearing_on(
+    store: Store, asked: Asked, hooks: Sequence[MemoryInjection], budget: int
+) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
+    """What is known that bears on a goal.
+
+    Args:
+        store: Where facts are kept.
+        asked: The goal, and whose it is.
+        hooks: Of the program that embeds LLM OS.
+        budget: Tokens that all of it may take together.
+
+    Returns:
+        The pieces, shown or left out, and what went wrong with hooks.
+    """
+    facts = recall(Facts(store, asked.user_id, asked.project).current(), asked.goal, budget)
+    left = budget - sum(piece.tokens for piece in facts if piece.shown)
+    added, warnings = injected(hooks, asked, left)
+    return (*facts, *added), tuple(warnings)
