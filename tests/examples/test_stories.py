@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from examples.csv_summary.__main__ import tell as tell_csv
+from examples.csv_summary.jobs import NORTH
 from examples.papers.__main__ import tell as tell_papers
 from examples.rest_api.__main__ import tell as tell_api
 from examples.running import Telling, perform
-from examples.stage import BY_HAND
+from examples.stage import BY_HAND, Stage
+from examples.story import Story
 from llmos import LLMOSConfig
 from llmos.plugins.sandbox import available
 from llmos.surfaces.demo.teller import Teller
@@ -61,7 +63,10 @@ async def test_csv_files_are_summed_up_and_after_a_night_those_of_a_new_shop_too
 
 
 async def test_without_a_sandbox_nothing_is_promised_of_what_a_command_did() -> None:
-    claims = " ".join(await told("csv_summary", tell_csv, sandbox=False))
+    async def tell(stage: Stage, teller: Teller) -> None:
+        await Story(stage, teller, NORTH).tell()
+
+    claims = " ".join(await told("csv_summary", tell, sandbox=False))
     assert "check passed again" in claims
     assert "taken back" not in claims
     assert "stopped before" not in claims
