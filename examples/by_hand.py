@@ -135,12 +135,17 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
 """The calls, by the name of the job."""
 
 
+def written(job: Job) -> Recording:
+    """What was written for a job."""
+    trace = Trace(job.goal, STEPS[job.name], "Done.", model=BY_HAND)
+    return Recording(job.name, trace, model=BY_HAND, model_sha256="", attempts=0)
+
+
 async def record(job: Job) -> bool:
     """Try what was written for a job and keep it if it is right."""
-    written = Trace(job.goal, STEPS[job.name], "Done.", model=BY_HAND)
     with tempfile.TemporaryDirectory() as folder:
         home, cwd = Path(folder) / "home", job.lay_out(Path(folder) / "work")
-        played = RecordedProcessor({job.goal: written})
+        played = RecordedProcessor({job.goal: written(job).trace})
         config = LLMOSConfig(audit_rate=0.0)
         async with LLMOS(home, processor=played, config=config) as llmos:
             result = await llmos.execute(job.goal, mode="LEARNER", check=job.check, cwd=cwd)
@@ -149,7 +154,7 @@ async def record(job: Job) -> bool:
         print(f"{job.name}: {result.error}", file=sys.stderr)
         return False
     trace = replace(stored, model=BY_HAND, duration_s=0.0)
-    kept = Recording(job.name, trace, model=BY_HAND, model_sha256="", attempts=0)
+    kept = replace(written(job), trace=trace)
     text = json.dumps(kept.as_json(), ensure_ascii=False, indent=1)
     file_of(job).write_text(f"{text}\n", "utf-8")
     return True

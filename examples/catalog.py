@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from examples.csv_summary.jobs import EAST, NORTH, SOUTH
+from examples.csv_summary.jobs import NORTH
 from examples.papers.jobs import PAPERS
 from examples.rest_api.jobs import API
 from llmos.surfaces.demo.jobs import Job
@@ -14,7 +14,7 @@ from llmos.surfaces.demo.recording import Recording
 HERE = Path(__file__).resolve().parent
 
 RECORDED: dict[str, tuple[Job, ...]] = {
-    "csv_summary": (NORTH, SOUTH, EAST),
+    "csv_summary": (NORTH,),
     "rest_api": (API,),
     "papers": (PAPERS,),
 }

@@ -74,10 +74,10 @@ def try_out(job: Job, model: Path, engine: Engine, attempts: int) -> list[Trace]
 
 async def done_in(folder: Path, job: Job) -> list[Trace]:
     """What the model did for a job in the folder of `bench.local_jobs`, up to the first success."""
-    rows = [row for row in json.loads((folder / "rows.json").read_text("utf-8"))]
+    rows = json.loads((folder / "rows.json").read_text("utf-8"))
     took = [row["seconds"] for row in rows if row["job"] == job.name and row["mode"] == "LEARNER"]
     async with LLMOS(folder / "home", processor=Nobody()) as llmos:
-        of_job = [t.id for t in llmos.traces.recent(1000) if t.goal == job.goal]
+        of_job = [t.id for t in llmos.traces.recent(limit=1000) if t.goal == job.goal]
         runs = [llmos.traces.get(id_) for id_ in sorted(of_job)]
     learnt = [run for run in runs if run.mode is Mode.LEARNER]
     # What the model took, without the check.

@@ -37,6 +37,8 @@ class Stage:
     recordings: Mapping[str, Recording]
     """By the name of the job; empty when live."""
     processor: str
+    config: LLMOSConfig
+    """As the example has it: without audits, which are drawn by chance."""
     no_sandbox: str | None
     """Why ``Bash`` runs without a sandbox here; None when it has one."""
 
@@ -78,11 +80,13 @@ async def stage_of(
     try:
         made = processor or make_processor(settings) if live else None
         recordings = {} if live else recordings_of(example)
-        learning, following = _both(folder / "home", settings, made, recordings, approver)
+        # The user's own rules and budget are for their own work; the sandbox is the machine's.
+        config = unaudited(settings if live else LLMOSConfig(sandbox=settings.sandbox))
+        learning, following = _both(folder / "home", config, made, recordings, approver)
         name = made.name if made else "recorded"
         why = available() if settings.sandbox else "the setting 'sandbox' is off"
         async with learning, following:
-            yield Stage(folder, learning, following, recordings, name, why)
+            yield Stage(folder, learning, following, recordings, name, config, why)
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -90,17 +94,23 @@ async def stage_of(
 
 def _both(
     home: Path,
-    settings: LLMOSConfig,
+    config: LLMOSConfig,
     model: Processor | None,
     recordings: Mapping[str, Recording],
     approver: Approver | None,
 ) -> tuple[LLMOS, LLMOS]:
     if model is not None:
         more = {} if approver is None else {"approver": approver}
-        llmos = LLMOS(home, processor=model, config=unaudited(settings), **more)
+        llmos = LLMOS(home, processor=model, config=config, **more)
         return llmos, llmos
-    # The user's own rules and budget are for their own work; the sandbox is the machine's.
-    config, allowed = unaudited(LLMOSConfig(sandbox=settings.sandbox)), own_calls_only(recordings)
+    return played(home, config, recordings)
+
+
+def played(
+    home: Path, config: LLMOSConfig, recordings: Mapping[str, Recording]
+) -> tuple[LLMOS, LLMOS]:
+    """Two on one home: one that plays recordings, and one in which nothing can spend a token."""
+    allowed = own_calls_only(recordings)
     return (
         LLMOS(home, processor=player(recordings), config=config, approver=allowed),
         LLMOS(home, processor=Nobody(), config=config, approver=allowed),

@@ -5,7 +5,7 @@ import re
 import sys
 
 
-def check(expected):
+def check(expected: dict) -> None:
     """End with an error unless the summary holds each total next to its product.
 
     Args:

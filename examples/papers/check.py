@@ -5,7 +5,7 @@ import re
 import sys
 
 
-def check(expected):
+def check(expected: dict) -> None:
     """End with an error unless every paper is covered in a part of its own.
 
     Args:
@@ -30,7 +30,7 @@ def check(expected):
                 sys.exit(f"summary.md does not say of {paper['title']!r}: {fact[0]}")
 
 
-def plain(text):
+def plain(text: str) -> str:
     """The text without what does not matter: capitals, spaces, marks, the sign for per cent."""
     text = re.sub(r"\s*(?:%|per ?cent)", " %", text.lower())
     return " ".join(re.sub(r"[*_#`\"“”]", "", text).split())

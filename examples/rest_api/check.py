@@ -12,7 +12,7 @@ import urllib.request
 PATIENCE_S = 20.0
 
 
-def need(ok, otherwise):
+def need(ok: bool, otherwise: str) -> None:
     """End with an error unless ``ok``."""
     if not ok:
         sys.exit(otherwise)
@@ -21,10 +21,10 @@ def need(ok, otherwise):
 class Client:
     """Calls the API as any client would."""
 
-    def __init__(self, port):
+    def __init__(self, port: int) -> None:
         self.base = f"http://127.0.0.1:{port}"
 
-    def __call__(self, method, path, body=None):
+    def __call__(self, method: str, path: str, body: object = None) -> tuple[int, object]:
         """Status and answer of one request."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"}
@@ -40,7 +40,7 @@ class Client:
             return status, text
 
 
-def start():
+def start() -> Client:
     """Start the app of api.py in this process; returns a client of it."""
     import uvicorn
 
@@ -60,7 +60,7 @@ def start():
     return Client(listening.getsockname()[1])
 
 
-def check(expected):
+def check(expected: dict) -> None:
     """End with an error unless every call is answered as the specification says.
 
     Args:
@@ -69,7 +69,7 @@ def check(expected):
     need(pathlib.Path("api.py").is_file(), "there is no api.py")
     call = start()
 
-    def answers(what, wanted, *request):
+    def answers(what: str, wanted: tuple[int, object], *request: object) -> None:
         got = call(*request)
         need(got == wanted, f"{what}: {request} is answered with {got}, not with {wanted}")
 

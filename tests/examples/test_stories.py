@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from examples.csv_summary.__main__ import tell as tell_csv
+from examples.csv_summary.jobs import NORTH
 from examples.papers.__main__ import tell as tell_papers
 from examples.rest_api.__main__ import tell as tell_api
 from examples.running import Telling, perform
+from examples.stage import BY_HAND, Stage
+from examples.story import Story
 from llmos import LLMOSConfig
 from llmos.plugins.sandbox import available
 from llmos.surfaces.demo.teller import Teller
@@ -47,18 +50,23 @@ async def test_papers_are_summarised_again_for_nothing_only_if_the_files_are_the
 
 @needs_sandbox
 async def test_csv_files_are_summed_up_and_after_a_night_those_of_a_new_shop_too() -> None:
-    first, second, undone, stopped, left, south, east, west = await told("csv_summary", tell_csv)
-    for paid in (first, south, east):
-        assert "check passed" in paid
+    first, second, undone, stopped, left, *lessons, west, made = await told("csv_summary", tell_csv)
+    assert "check passed" in first
+    assert len(lessons) == 3
+    assert all(lesson.startswith(BY_HAND) for lesson in lessons)
     assert "0 tokens" in second
     assert "north.md" in undone
     assert "sales/north/april.csv" in stopped
     assert "every file is as it was" in left
     assert "done by the tool: 0 tokens" in west
+    assert "one tool" in made
 
 
 async def test_without_a_sandbox_nothing_is_promised_of_what_a_command_did() -> None:
-    claims = " ".join(await told("csv_summary", tell_csv, sandbox=False))
+    async def tell(stage: Stage, teller: Teller) -> None:
+        await Story(stage, teller, NORTH).tell()
+
+    claims = " ".join(await told("csv_summary", tell, sandbox=False))
     assert "check passed again" in claims
     assert "taken back" not in claims
     assert "stopped before" not in claims
