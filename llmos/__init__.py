@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UserError,
     )
     from llmos.kernel.economy import TokenEconomy
+    from llmos.memory.injection import Injected, MemoryInjection
     from llmos.plugins.tool import tool
     from llmos.values import ArtifactType, EventType, Mode, Step, Trace, Verdict
 
@@ -34,10 +35,12 @@ __all__ = [
     "BugError",
     "ConfigError",
     "EventType",
+    "Injected",
     "IntegrityError",
     "LLMOSConfig",
     "LLMOSError",
     "LowBatteryError",
+    "MemoryInjection",
     "Mode",
     "NeedsProcessor",
     "PermissionDenied",
@@ -58,6 +61,7 @@ _HOME_OF = {
     "LLMOSConfig": "llmos.config",
     "TokenEconomy": "llmos.kernel.economy",
     "tool": "llmos.plugins.tool",
+    **dict.fromkeys(("Injected", "MemoryInjection"), "llmos.memory.injection"),
     **dict.fromkeys(
         ("ArtifactType", "EventType", "Mode", "Step", "Trace", "Verdict"), "llmos.values"
     ),

@@ -277,7 +277,8 @@ class LLMOS:
         trace = self.traces.get(run_id)
         self._require_own(trace)
         plan, done = await asyncio.to_thread(left_of, self._kernel.store, trace)
-        request = self._request(trace.goal, check=trace.check, cwd=trace.cwd)
+        project = self.traces.project(trace.id)
+        request = self._request(trace.goal, check=trace.check, project=project, cwd=trace.cwd)
         return await self._do(replace(request, plan=plan, done=done), 0, on_event)
 
     def explain(
@@ -288,9 +289,10 @@ class LLMOS:
         agent: str | None = None,
         cwd: Path | str | None = None,
         turns: Sequence[Turn] = (),
+        project: str | None = None,
     ) -> tuple[Decision, Trace | None]:
         """What `execute` would do, and the trace it would use, without doing anything."""
-        run = self._run(self._request(goal, mode, cwd=cwd, turns=turns, agent=agent))
+        run = self._run(self._request(goal, mode, None, None, project, cwd, turns, agent))
         _, trace = run.decide()
         return run.nearly(), trace
 
@@ -302,9 +304,10 @@ class LLMOS:
         agent: str | None = None,
         cwd: Path | str | None = None,
         turns: Sequence[Turn] = (),
+        project: str | None = None,
     ) -> Assembled:
         """What a model would be shown for a goal, piece by piece, and what would be left out."""
-        run = self._run(self._request(goal, mode, cwd=cwd, turns=turns, agent=agent))
+        run = self._run(self._request(goal, mode, None, None, project, cwd, turns, agent))
         run.decide()
         return run.context()
 

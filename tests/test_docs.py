@@ -37,6 +37,21 @@ async def test_the_readme_program_runs(
     assert capsys.readouterr().out == "LEARNER completed 0 The standup.\n"
 
 
+async def test_the_hook_in_the_documents_adds_what_it_says(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    (program,) = blocks(ROOT / "docs" / "memory.md", "python")
+    monkeypatch.setenv("LLMOS_HOME", str(home))
+    names: dict[str, object] = {}
+    exec(compile(program, "memory.md", "exec"), names)
+    os = names["os"]
+    assert isinstance(os, llmos.boot.LLMOS)
+    async with os:
+        told = os.explain_context("Make a release")
+        assert [p.name for p in told.pieces if p.source == "hook"] == ["the wiki"]
+        assert [p.source for p in os.explain_context("Make tea").pieces] == ["rules", "goal"]
+
+
 COMMANDS = sorted(
     {
         match.group(1)

@@ -90,8 +90,11 @@ class Sessions:
     def take_back(self, run_id: str) -> None:
         """The run was undone: it is no turn any more."""
         mine = (traces.c.id == run_id) & (traces.c.owner == self._user)
-        query = update(traces).where(mine, traces.c.session_id.is_not(None))
-        self._store.write(lambda tx: tx.conn.execute(query.values(session_id=None)) and None)
+
+        def write(tx: Transaction) -> None:
+            tx.conn.execute(update(traces).where(mine).values(session_id=None))
+
+        self._store.write(write)
 
     def listed(self, *, project: str | None = None, limit: int = 20) -> list[StoredSession]:
         """Sessions with turns, the one with the newest turn first.

@@ -24,7 +24,9 @@ def bearing_on(
     Returns:
         The pieces, shown or left out, and what went wrong with hooks.
     """
-    facts = recall(Facts(store, asked.user_id, asked.project).current(), asked.goal, budget)
+    facts = recall(
+        Facts(store, asked.user_id, asked.project).current(evidence=False), asked.goal, budget
+    )
     left = budget - sum(piece.tokens for piece in facts if piece.shown)
     added, warnings = injected(hooks, asked, left)
     return (*facts, *added), tuple(warnings)

@@ -49,3 +49,27 @@ TURNS = st.lists(st.builds(Turn, st.text(max_size=5), st.text(max_size=5)), max_
 @given(TURNS, TURNS)
 def test_only_equal_contexts_have_equal_digests(one: list[Turn], other: list[Turn]) -> None:
     assert (context_digest(one) == context_digest(other)) == (one == other)
+
+
+MEMORY = st.lists(
+    st.tuples(st.sampled_from(["fact", "hook:a"]), st.text(max_size=5)), min_size=1, max_size=3
+)
+
+
+@given(TURNS, st.sampled_from(["", "coder@1f2e3d4c5b6a"]), MEMORY, MEMORY)
+def test_what_memory_tells_counts_in_the_digest(
+    turns: list[Turn], agent: str, one: list[tuple[str, str]], other: list[tuple[str, str]]
+) -> None:
+    told = context_digest(turns, agent, one)
+    assert told != context_digest(turns, agent)
+    assert (told == context_digest(turns, agent, other)) == (one == other)
+
+
+def test_digests_that_are_stored_already_stay_valid() -> None:
+    turns = [Turn("Say hello", "Hello.")]
+    assert context_digest(turns) == (
+        "1061b81161e6e160903f2c64c694062b0f7761c3f41a1b7648a9d7d74a3e1f32"
+    )
+    assert context_digest(turns, "coder@1f2e3d4c5b6a") == (
+        "1240e54e1459e0e8764f07d0be4bed9a1eaa6f87ff46416bf478c978e47c275e"
+    )

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from llmos import Verdict
+from llmos import LLMOSConfig, Verdict
 from llmos.errors import UserError
 from llmos.memory.sessions import Sessions
 from llmos.values import Turn
 from tests.conftest import MakeOS, TestClock, recording
+from tests.support.databases import Database
 
 HELLO = recording("Say hello", ("Glob", {"pattern": "*"}), output="Hello.")
 WRITE = recording("Write x.txt", ("Write", {"file_path": "x.txt", "content": "x"}))
@@ -60,9 +61,9 @@ async def test_a_run_whose_process_died_is_a_failed_turn(make_os: MakeOS, cwd: P
 
 
 async def test_the_last_session_of_a_folder_is_found(
-    make_os: MakeOS, cwd: Path, clock: TestClock, tmp_path: Path
+    make_os: MakeOS, cwd: Path, clock: TestClock, tmp_path: Path, database: Database
 ) -> None:
-    os = await make_os([HELLO])
+    os = await make_os([HELLO], config=LLMOSConfig(database_url=database.url or ""))
     first, second = os.sessions.begin(cwd, "web"), os.sessions.begin(cwd, None)
     elsewhere, empty = os.sessions.begin(tmp_path, None), os.sessions.begin(cwd, None)
     for session in (second, elsewhere, first):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, or_, select, update
 
 from llmos.errors import UserError
 from llmos.memory.facts.fact import (
     LONGEST_FACT,
     PERSON,
-    Evidence,
     Fact,
     FactKind,
     FactStatus,
     Statement,
 )
+from llmos.memory.facts.rows import add_evidence, facts_of, read_rows, tell
 from llmos.memory.facts.statements import (
     correction,
     is_secret,
@@ -27,11 +27,23 @@ from llmos.memory.facts.statements import (
 )
 from llmos.memory.fold import goal_key
 from llmos.store import Store, Transaction, new_id
-from llmos.store.schema import fact_evidence, facts, parse_stamp, stamp
+from llmos.store.schema import facts, stamp
 from llmos.values import EventType
 
 _MOST = 1_000
 """Current facts of one user that are looked through for a goal, the newest."""
+
+_HOLDING = (
+    select(facts)
+    .where(
+        facts.c.owner == bindparam("owner"),
+        facts.c.status == FactStatus.CURRENT.value,
+        or_(facts.c.project == "", facts.c.project == bindparam("project")),
+    )
+    .order_by(facts.c.at.desc(), facts.c.id.desc())
+    .limit(_MOST)
+)
+"""Made once: every goal asks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +79,16 @@ class Facts:
 
     # --- reading -----------------------------------------------------------------------------
 
-    def current(self, *, limit: int = _MOST) -> list[Fact]:
-        """What holds here, the newest first: facts of the project, and those of all projects."""
-        here = facts.c.project.in_({"", self._project})
-        return self._select(here & (facts.c.status == FactStatus.CURRENT.value), limit)
+    def current(self, *, evidence: bool = True) -> list[Fact]:
+        """What holds here, the newest first: facts of the project, and those of all projects.
+
+        Args:
+            evidence: Also where they were said.
+        """
+        asked = {"owner": self._user, "project": self._project}
+        return self._store.read(
+            lambda c: facts_of(c, c.execute(_HOLDING, asked).all(), evidence=evidence)
+        )
 
     def listed(self, *, everything: bool = False, limit: int = _MOST) -> list[Fact]:
         """Facts, the newest first: those that hold here, or in any project where none is named.
@@ -158,7 +176,7 @@ class Facts:
 
         def write(tx: Transaction) -> None:
             self._end(tx, [old.id], FactStatus.FORGOTTEN)
-            _tell(tx, EventType.ARTIFACT_EVOLVED, old.user_id, old.id, "was forgotten")
+            tell(tx, EventType.ARTIFACT_EVOLVED, old.user_id, old.id, "was forgotten")
 
         self._store.write(write)
         return self.get(old.id)
@@ -220,12 +238,12 @@ class Facts:
             facts.c.id == instead,
         )
         holding = (facts.c.status == FactStatus.CURRENT.value) & (facts.c.project == self._project)
-        known = _rows(tx.conn, self._mine(holding & about), _MOST)
+        known = read_rows(tx.conn, self._mine(holding & about), _MOST)
         # What a person made of it stays when a goal says it again.
         same = [f for f in known if f.key == key and (by != "person" or f.kind == said.kind.value)]
         if same and all(f.id == same[0].id for f in known):
-            _evidence(tx, same[0].id, source)
-            return Noted(_facts(tx.conn, same[:1])[0], "again")
+            add_evidence(tx, same[0].id, source)
+            return Noted(facts_of(tx.conn, same[:1])[0], "again")
         fact_id = new_id()
         line = next((f.line for f in known if f.id == instead), known[0].line if known else fact_id)
         row = {
@@ -243,10 +261,10 @@ class Facts:
         }
         self._end(tx, [f.id for f in known], FactStatus.SUPERSEDED, fact_id)
         tx.conn.execute(insert(facts).values(row))
-        _evidence(tx, fact_id, source)
+        add_evidence(tx, fact_id, source)
         what = EventType.ARTIFACT_EVOLVED if known else EventType.ARTIFACT_CREATED
-        _tell(tx, what, self._user, fact_id, "replaces another" if known else "was noted")
-        fact = _facts(tx.conn, _rows(tx.conn, facts.c.id == fact_id, 1))[0]
+        tell(tx, what, self._user, fact_id, "replaces another" if known else "was noted")
+        fact = facts_of(tx.conn, read_rows(tx.conn, facts.c.id == fact_id, 1))[0]
         was = known[0].sentence if known else ""
         return Noted(fact, "superseded" if known else "new", was)
 
@@ -271,7 +289,7 @@ class Facts:
 
     def _select(self, meant: ColumnElement[bool], limit: int) -> list[Fact]:
         mine = self._mine(meant)
-        return self._store.read(lambda c: _facts(c, _rows(c, mine, limit)))
+        return self._store.read(lambda c: facts_of(c, read_rows(c, mine, limit)))
 
 
 def _checked(sentence: str, kind: FactKind | None) -> Statement:
@@ -294,54 +312,3 @@ def _checked(sentence: str, kind: FactKind | None) -> Statement:
         )
     said = read_statement(clean)
     return said if kind is None else replace(said, kind=kind)
-
-
-def _evidence(tx: Transaction, fact_id: str, source: str) -> None:
-    known = (fact_evidence.c.fact_id == fact_id) & (fact_evidence.c.source == source)
-    if tx.conn.execute(select(fact_evidence.c.fact_id).where(known)).first() is None:
-        row = {"fact_id": fact_id, "source": source, "at": stamp(tx.now)}
-        tx.conn.execute(insert(fact_evidence).values(row))
-
-
-def _tell(tx: Transaction, what: EventType, owner: str, fact_id: str, how: str) -> None:
-    # Without the sentence: a purge of the run in which it was said must reach all of it.
-    title = f"fact {fact_id[-6:].lower()} {how}"
-    told = {"artifact": "fact", "name": fact_id.lower()}
-    tx.event(what, owner=owner, actor=owner, subject=fact_id, title=title, payload=told)
-
-
-def _rows(conn: Connection, meant: ColumnElement[bool], limit: int) -> list[Row[Any]]:
-    newest = (facts.c.at.desc(), facts.c.id.desc())
-    return list(conn.execute(select(facts).where(meant).order_by(*newest).limit(limit)))
-
-
-def _facts(conn: Connection, rows: Sequence[Row[Any]]) -> list[Fact]:
-    found: dict[str, list[Evidence]] = {row.id: [] for row in rows}
-    if not found:
-        return []
-    # By the same question, not by ids: there may be more of these than a statement may have.
-    of = fact_evidence.c.fact_id
-    some = of.in_(list(found)) if len(found) < 400 else of.between(min(found), max(found))
-    query = select(fact_evidence).where(some).order_by(fact_evidence.c.at, fact_evidence.c.source)
-    for row in conn.execute(query):
-        if row.fact_id in found:
-            found[row.fact_id].append(Evidence(row.source, parse_stamp(row.at)))
-    return [_fact(row, tuple(found[row.id])) for row in rows]
-
-
-def _fact(row: Row[Any], evidence: Sequence[Evidence]) -> Fact:
-    return Fact(
-        id=row.id,
-        line=row.line,
-        user_id=row.owner,
-        project=row.project,
-        kind=FactKind(row.kind),
-        subject=row.subject,
-        sentence=row.sentence,
-        status=FactStatus(row.status),
-        successor=row.successor or "",
-        by=row.by,
-        at=parse_stamp(row.at),
-        ended_at=parse_stamp(row.ended_at) if row.ended_at else None,
-        evidence=evidence,
-    )

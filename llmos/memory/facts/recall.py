@@ -37,6 +37,8 @@ def recall(facts: Sequence[Fact], goal: str, budget: int) -> list[Piece]:
     Returns:
         Those shown first, in an order that only their sentences decide; then those left out.
     """
+    if not facts:
+        return []
     ranked = _ranked(facts, goal)
     out = dict(_outdone(facts, goal))
     left, shown, missed = budget, [], []
@@ -89,9 +91,11 @@ def _outdone(facts: Sequence[Fact], goal: str) -> list[tuple[str, str]]:
     """Facts that need not or must not be told: the goal says so itself, or a nearer fact does."""
     said = {s.subject or fold(s.sentence) for s in statements(goal)}
     nearer = {f.subject for f in facts if f.project and f.subject}
+    if not said and not nearer:
+        return []
     outdone = []
     for fact in facts:
-        if (fact.subject or fold(fact.sentence)) in said:
+        if said and (fact.subject or fold(fact.sentence)) in said:
             outdone.append((fact.id, "the goal says itself what holds"))
         elif not fact.project and fact.subject in nearer:
             outdone.append((fact.id, "the project has a fact of its own about it"))
