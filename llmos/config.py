@@ -55,6 +55,8 @@ class LLMOSConfig:
     mcp_servers: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     """MCP servers whose tools may be used, by name; edited by `llmos mcp`. Only their names are
     shown: what they are started with may hold secrets."""
+    package_plugins: bool = True
+    """Use the tools that installed packages offer by the entry point ``llmos.plugins``."""
     sandbox: bool = True
     """Run ``Bash`` under bubblewrap where it is installed."""
     snapshot_files: int = 5000

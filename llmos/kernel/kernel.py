@@ -24,7 +24,9 @@ from llmos.kernel.syscalls import Machine, RunCalls, RunInfo
 from llmos.kernel.undo import Undo
 from llmos.kernel.watchdog import Bounds, Watchdog
 from llmos.plugins import Registry, default_registry
+from llmos.plugins.folder import PluginFolder
 from llmos.plugins.mcp import Servers, parse_servers
+from llmos.plugins.packages import load_packages
 from llmos.store import EventRow, Store
 from llmos.values import Clock
 
@@ -44,6 +46,8 @@ class Kernel:
     scheduler: Scheduler
     bus: Bus[EventRow]
     machine: Machine
+    plugins: PluginFolder
+    """The plugin files of the home."""
     mcp: Servers
     """The servers whose tools are offered beside our own."""
     _stop_listening: Callable[[], None]
@@ -67,7 +71,11 @@ class Kernel:
             UserError: Two plugins share a name.
         """
         servers = parse_servers(config.mcp_servers)
-        registry = default_registry(plugins, home=home, sandbox=config.sandbox)
+        registry = default_registry(plugins, sandbox=config.sandbox)
+        for source in load_packages() if config.package_plugins else ():
+            registry.put(source)
+        folder = PluginFolder(home / "plugins", registry)
+        folder.refresh()
         store = Store.open(home, url=config.database_url or None, clock=clock)
         snapshots = Snapshots(store.blobs, Cap(config.snapshot_files, config.snapshot_mb << 20))
         journal = Journal(store, snapshots)
@@ -89,12 +97,14 @@ class Kernel:
             scheduler=Scheduler(config.parallel_runs),
             bus=bus,
             machine=Machine(store, registry, journal, observer, intents, config, hooks, approver),
+            plugins=folder,
             mcp=Servers(store.home, servers, registry, clock),
             _stop_listening=store.on_events(bus.publish),
         )
 
     def refresh(self) -> None:
         """See what has changed of the tools since; for a run that is about to begin."""
+        self.plugins.refresh()
         self.mcp.refresh()
 
     def watchdog(self) -> Watchdog:

@@ -24,6 +24,7 @@ from llmos.surfaces.cli.commands import (
     learn,
     mcp,
     plan,
+    plugins,
     report,
     sharing,
     sleep,
@@ -74,7 +75,7 @@ class _InOrder(TyperGroup):
             "feed",
             "ack",
         ),
-        *("doctor", "config", "mcp", "demo", "interactive"),
+        *("doctor", "config", "mcp", "plugins", "demo", "interactive"),
     )
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -153,5 +154,6 @@ app.command("ack")(feed.ack)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(mcp.app, name="mcp")
+app.add_typer(plugins.app, name="plugins")
 app.command("demo")(demo.demo)
 app.command("interactive")(interactive.interactive)
