@@ -46,6 +46,7 @@ from llmos.kernel.checks import Check
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.permissions import Approver, reject_all
 from llmos.kernel.places import Places
+from llmos.kernel.scheduler import Scheduler
 from llmos.kernel.undo import Undone
 from llmos.memory.goals import check_goal
 from llmos.memory.redact import redact
@@ -86,6 +87,8 @@ class LLMOS:
         cwd: Where runs work by default.
         approver: Asked when a permission rule says "ask"; by default the answer is no.
         hooks: Functions around every tool call.
+        scheduler: Hands out the slots for runs; one that is shared by several objects on one event
+            loop shares them fairly between their users.
         rng: Draws which free runs a model makes instead, to be compared; for tests.
     """
 
@@ -103,6 +106,7 @@ class LLMOS:
         cwd: Path | str | None = None,
         approver: Approver = reject_all,
         hooks: Hooks | None = None,
+        scheduler: Scheduler | None = None,
         rng: Random | None = None,
     ) -> None:
         self.home = Path(home).expanduser() if home is not None else default_home()
@@ -116,6 +120,7 @@ class LLMOS:
         self._budget_usd = budget_usd
         self._approver = approver
         self._hooks = hooks or Hooks()
+        self._scheduler = scheduler
         self._rng = rng or Random()
         self._opened: Kernel | None = None
         self._telemetry: Telemetry | None = None
@@ -238,7 +243,7 @@ class LLMOS:
         self, request: Request, priority: int, on_event: Callable[[Event], None] | None = None
     ) -> RunResult:
         run = self._run(request, self._orders(request, priority))
-        async with self._kernel.scheduler.slot(run.id, priority):
+        async with self._kernel.scheduler.slot(run.id, priority, f"user:{self.user_id}"):
             run.decide()
             run.require_means()
             await run.meet()
@@ -311,7 +316,7 @@ class LLMOS:
         """
         await self.boot()
         run = self._run(self._request(goal, Mode.CRYSTALLIZED, cwd=cwd))
-        async with self._kernel.scheduler.slot(run.id, 0):
+        async with self._kernel.scheduler.slot(run.id, 0, f"user:{self.user_id}"):
             run.decide()
             return await run.foresee()
 
@@ -375,6 +380,7 @@ class LLMOS:
             plugins=self._plugins,
             clock=self._clock,
             approver=self._approver,
+            scheduler=self._scheduler,
             hooks=telemetry.around(self._hooks) if telemetry else self._hooks,
         )
         if telemetry is not None:

@@ -46,6 +46,8 @@ class LLMOSConfig:
     """Equal calls with equal results in a row that end a run as a loop."""
     parallel_runs: int = 4
     """Goals that run at once."""
+    quotas: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What users and teams may use at most, by scope; edited by `llmos budget quota`."""
     allow: tuple[str, ...] = ()
     """Permission rules that allow a call without asking, such as ``Bash(git *)``."""
     ask: tuple[str, ...] = ()

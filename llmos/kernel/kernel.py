@@ -17,6 +17,7 @@ from llmos.kernel.journal import Journal
 from llmos.kernel.observe import Observer
 from llmos.kernel.permissions import Approver, Permissions, for_reads
 from llmos.kernel.places import Places
+from llmos.kernel.quotas import Quotas, parse_quotas
 from llmos.kernel.runs import Runs
 from llmos.kernel.scheduler import Scheduler
 from llmos.kernel.snapshot import Cap, Snapshots
@@ -43,6 +44,7 @@ class Kernel:
     intents: Intents
     runs: Runs
     undo: Undo
+    quotas: Quotas
     scheduler: Scheduler
     bus: Bus[EventRow]
     machine: Machine
@@ -62,6 +64,7 @@ class Kernel:
         clock: Clock,
         approver: Approver,
         hooks: Hooks,
+        scheduler: Scheduler | None = None,
     ) -> Kernel:
         """Open the home, close what dead processes left open, and wire the parts.
 
@@ -71,6 +74,7 @@ class Kernel:
             UserError: Two plugins share a name.
         """
         servers = parse_servers(config.mcp_servers)
+        parse_quotas(config.quotas)  # before anything is opened that would have to be closed
         registry = default_registry(plugins, sandbox=config.sandbox)
         for source in load_packages() if config.package_plugins else ():
             registry.put(source)
@@ -81,7 +85,8 @@ class Kernel:
         journal = Journal(store, snapshots)
         intents = Intents(store)
         economy = Economy(store, clock)
-        runs = Runs(store, journal, intents, economy)
+        quotas = Quotas(store, config.quotas, clock)
+        runs = Runs(store, journal, intents, economy, quotas)
         runs.recover()
         observer = Observer(snapshots, store.blobs, str(store.home.resolve()))
         bus: Bus[EventRow] = Bus()
@@ -94,7 +99,8 @@ class Kernel:
             intents=intents,
             runs=runs,
             undo=Undo(store, registry, journal),
-            scheduler=Scheduler(config.parallel_runs),
+            quotas=quotas,
+            scheduler=scheduler or Scheduler(config.parallel_runs, quotas.most),
             bus=bus,
             machine=Machine(store, registry, journal, observer, intents, config, hooks, approver),
             plugins=folder,
