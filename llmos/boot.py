@@ -48,6 +48,7 @@ from llmos.kernel.checks import Check
 from llmos.kernel.kernel import Kernel
 from llmos.kernel.permissions import Approver, reject_all
 from llmos.kernel.places import Places
+from llmos.kernel.scheduler import Scheduler
 from llmos.kernel.undo import Undone
 from llmos.memory.facts import Facts
 from llmos.memory.goals import check_goal
@@ -94,6 +95,8 @@ class LLMOS:
         hooks: Functions around every tool call.
         memory: Hooks that add to what the model is told about a goal.
         project: Project that runs belong to by default.
+        scheduler: Hands out the slots for runs; one that is shared by several objects on one event
+            loop shares them fairly between their users.
         rng: Draws which free runs a model makes instead, to be compared; for tests.
     """
 
@@ -113,6 +116,7 @@ class LLMOS:
         hooks: Hooks | None = None,
         memory: Sequence[MemoryInjection] = (),
         project: str | None = None,
+        scheduler: Scheduler | None = None,
         rng: Random | None = None,
     ) -> None:
         self.home = Path(home).expanduser() if home is not None else default_home()
@@ -128,6 +132,7 @@ class LLMOS:
         self._hooks = hooks or Hooks()
         self._memory = tuple(memory)
         self.project = check_name(project, "project") if project is not None else None
+        self._scheduler = scheduler
         self._rng = rng or Random()
         self._opened: Kernel | None = None
         self._telemetry: Telemetry | None = None
@@ -253,7 +258,7 @@ class LLMOS:
         self, request: Request, priority: int, on_event: Callable[[Event], None] | None = None
     ) -> RunResult:
         run = self._run(request, self._orders(request, priority))
-        async with self._kernel.scheduler.slot(run.id, priority):
+        async with self._kernel.scheduler.slot(run.id, priority, f"user:{self.user_id}"):
             run.decide()
             run.require_means()
             await run.meet()
@@ -366,7 +371,7 @@ class LLMOS:
         """
         await self.boot()
         run = self._run(self._request(goal, Mode.CRYSTALLIZED, cwd=cwd))
-        async with self._kernel.scheduler.slot(run.id, 0):
+        async with self._kernel.scheduler.slot(run.id, 0, f"user:{self.user_id}"):
             run.decide()
             return await run.foresee()
 
@@ -438,6 +443,7 @@ class LLMOS:
             plugins=self._plugins,
             clock=self._clock,
             approver=self._approver,
+            scheduler=self._scheduler,
             hooks=telemetry.around(self._hooks) if telemetry else self._hooks,
         )
         if telemetry is not None:

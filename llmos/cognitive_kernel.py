@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -51,6 +52,7 @@ from llmos.observability.report_text import as_markdown, as_text
 from llmos.observability.rows import Reader
 from llmos.observability.summary import global_summary, use_of
 from llmos.observability.waiting import Waiting, waiting_for
+from llmos.plugins.told import PluginRow, plugin_rows
 from llmos.replay.preview import Preview, preview
 from llmos.sentience import (
     InternalState,
@@ -572,6 +574,20 @@ class CognitiveKernel:
     def tool_names(self) -> tuple[str, ...]:
         """Names of the tools that a model may be given."""
         return self._kernel.registry.names
+
+    def list_plugins(self) -> list[PluginRow]:
+        """Where the tools come from, and what is wrong with what takes no part."""
+        self._kernel.refresh()
+        return plugin_rows(self._kernel.registry)
+
+    async def reload_plugins(self) -> list[PluginRow]:
+        """Load all plugin files again and ask all MCP servers for their tools; `list_plugins`.
+
+        Runs that are under way keep the tools that they began with.
+        """
+        await asyncio.to_thread(self._kernel.plugins.refresh, force=True)
+        await self._kernel.mcp.read_all()
+        return plugin_rows(self._kernel.registry)
 
     def get_mirror(self) -> Mirror:
         """The files that show what volumes hold."""

@@ -46,6 +46,8 @@ class LLMOSConfig:
     """Equal calls with equal results in a row that end a run as a loop."""
     parallel_runs: int = 4
     """Goals that run at once."""
+    quotas: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What users and teams may use at most, by scope; edited by `llmos budget quota`."""
     allow: tuple[str, ...] = ()
     """Permission rules that allow a call without asking, such as ``Bash(git *)``."""
     ask: tuple[str, ...] = ()
@@ -55,6 +57,8 @@ class LLMOSConfig:
     mcp_servers: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     """MCP servers whose tools may be used, by name; edited by `llmos mcp`. Only their names are
     shown: what they are started with may hold secrets."""
+    package_plugins: bool = True
+    """Use the tools that installed packages offer by the entry point ``llmos.plugins``."""
     sandbox: bool = True
     """Run ``Bash`` under bubblewrap where it is installed."""
     snapshot_files: int = 5000

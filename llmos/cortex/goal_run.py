@@ -250,6 +250,8 @@ class GoalRun:
                     f"no {what} can be used: {self._decision.reason}", "leave --mode out"
                 )
             return
+        if not is_free(self._processor()):
+            self._kernel.quotas.require_money(self._request.scopes)
         left = self._kernel.economy.status("system").left_usd
         if not is_free(self._processor()) and left is not None and left <= 0:
             raise LowBatteryError(

@@ -17,6 +17,7 @@ from llmos.kernel.journal import Journal
 from llmos.kernel.observe import Observer
 from llmos.kernel.permissions import Approver, Permissions, for_reads
 from llmos.kernel.places import Places
+from llmos.kernel.quotas import Quotas, parse_quotas
 from llmos.kernel.runs import Runs
 from llmos.kernel.scheduler import Scheduler
 from llmos.kernel.snapshot import Cap, Snapshots
@@ -24,7 +25,9 @@ from llmos.kernel.syscalls import Machine, RunCalls, RunInfo
 from llmos.kernel.undo import Undo
 from llmos.kernel.watchdog import Bounds, Watchdog
 from llmos.plugins import Registry, default_registry
+from llmos.plugins.folder import PluginFolder
 from llmos.plugins.mcp import Servers, parse_servers
+from llmos.plugins.packages import load_packages
 from llmos.store import EventRow, Store
 from llmos.values import Clock
 
@@ -41,9 +44,12 @@ class Kernel:
     intents: Intents
     runs: Runs
     undo: Undo
+    quotas: Quotas
     scheduler: Scheduler
     bus: Bus[EventRow]
     machine: Machine
+    plugins: PluginFolder
+    """The plugin files of the home."""
     mcp: Servers
     """The servers whose tools are offered beside our own."""
     _stop_listening: Callable[[], None]
@@ -58,6 +64,7 @@ class Kernel:
         clock: Clock,
         approver: Approver,
         hooks: Hooks,
+        scheduler: Scheduler | None = None,
     ) -> Kernel:
         """Open the home, close what dead processes left open, and wire the parts.
 
@@ -67,13 +74,19 @@ class Kernel:
             UserError: Two plugins share a name.
         """
         servers = parse_servers(config.mcp_servers)
-        registry = default_registry(plugins, home=home, sandbox=config.sandbox)
+        parse_quotas(config.quotas)  # before anything is opened that would have to be closed
+        registry = default_registry(plugins, sandbox=config.sandbox)
+        for source in load_packages() if config.package_plugins else ():
+            registry.put(source)
+        folder = PluginFolder(home / "plugins", registry)
+        folder.refresh()
         store = Store.open(home, url=config.database_url or None, clock=clock)
         snapshots = Snapshots(store.blobs, Cap(config.snapshot_files, config.snapshot_mb << 20))
         journal = Journal(store, snapshots)
         intents = Intents(store)
         economy = Economy(store, clock)
-        runs = Runs(store, journal, intents, economy)
+        quotas = Quotas(store, config.quotas, clock)
+        runs = Runs(store, journal, intents, economy, quotas)
         runs.recover()
         observer = Observer(snapshots, store.blobs, str(store.home.resolve()))
         bus: Bus[EventRow] = Bus()
@@ -86,15 +99,18 @@ class Kernel:
             intents=intents,
             runs=runs,
             undo=Undo(store, registry, journal),
-            scheduler=Scheduler(config.parallel_runs),
+            quotas=quotas,
+            scheduler=scheduler or Scheduler(config.parallel_runs, quotas.most),
             bus=bus,
             machine=Machine(store, registry, journal, observer, intents, config, hooks, approver),
+            plugins=folder,
             mcp=Servers(store.home, servers, registry, clock),
             _stop_listening=store.on_events(bus.publish),
         )
 
     def refresh(self) -> None:
         """See what has changed of the tools since; for a run that is about to begin."""
+        self.plugins.refresh()
         self.mcp.refresh()
 
     def watchdog(self) -> Watchdog:

@@ -12,6 +12,7 @@ from llmos.kernel.economy import Economy
 from llmos.kernel.intents import Intents
 from llmos.kernel.journal import Journal
 from llmos.kernel.places import Places
+from llmos.kernel.quotas import Quotas
 from llmos.kernel.text import json_text, plain
 from llmos.store import Store, Transaction
 from llmos.store.schema import dumps, intents, processes, stamp, traces
@@ -84,14 +85,26 @@ _ENDED_TOO_EARLY = select(processes.c.id).where(
 class Runs:
     """Begins, ends and recovers runs."""
 
-    def __init__(self, store: Store, journal: Journal, intents: Intents, economy: Economy) -> None:
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        intents: Intents,
+        economy: Economy,
+        quotas: Quotas | None = None,
+    ) -> None:
+        self._quotas = quotas
         self._store = store
         self._journal = journal
         self._intents = intents
         self._economy = economy
 
     async def begin(self, run: Beginning) -> None:
-        """Store the run: one that dies leaves a failed trace, not nothing."""
+        """Store the run: one that dies leaves a failed trace, not nothing.
+
+        Raises:
+            UserError: As many runs of the user or the team are at work as may be.
+        """
         row = {
             **_blank(),
             "id": run.id,
@@ -113,6 +126,8 @@ class Runs:
         }
 
         def write(tx: Transaction) -> None:
+            if self._quotas is not None and not run.part_of:
+                self._quotas.require_runs(tx.conn, run.user_id, run.team_id)
             tx.conn.execute(insert(traces).values(**row, started_at=stamp(tx.now)))
             tx.event(
                 EventType.TASK_STARTED,

@@ -46,15 +46,18 @@ def load_folder(folder: Path) -> tuple[list[Plugin], list[LoadProblem]]:
     """
     plugins: list[Plugin] = []
     problems: list[LoadProblem] = []
-    for path in sorted(folder.glob("*.py")):
-        if path.name.startswith("_"):
-            continue
+    for path in plugin_files(folder):
         loaded = load_file(path)
         if isinstance(loaded, Plugin):
             plugins.append(loaded)
         else:
             problems.append(loaded)
     return plugins, problems
+
+
+def plugin_files(folder: Path) -> list[Path]:
+    """The plugin files of a folder, in the order of their names; none if there is no folder."""
+    return [p for p in sorted(folder.glob("*.py")) if not p.name.startswith("_")]
 
 
 def load_file(path: Path) -> Plugin | LoadProblem:
@@ -77,21 +80,30 @@ def load_file(path: Path) -> Plugin | LoadProblem:
 def _execute(path: Path, code: types.CodeType) -> Plugin | LoadProblem:
     module = types.ModuleType(_module_name(path))
     module.__file__ = str(path)
+    before = sys.modules.get(module.__name__)
     # Dataclasses and annotations look their module up by name.
     sys.modules[module.__name__] = module
     try:
         exec(code, module.__dict__)
         tools = _tools_of(module)
     except BaseException as e:
-        del sys.modules[module.__name__]
+        _put_back(module.__name__, before)
         if isinstance(e, KeyboardInterrupt):
             raise
         reason = e.message if isinstance(e, UserError) else f"does not import: {one_line(e)}"
         return LoadProblem(path, _line_of(e, path), reason)
     if not tools:
-        del sys.modules[module.__name__]
+        _put_back(module.__name__, before)
         return LoadProblem(path, None, "defines no tool: decorate a function with @tool")
     return Plugin(path, tools)
+
+
+def _put_back(name: str, before: types.ModuleType | None) -> None:
+    """Leave the modules as they were: the version before may still be in use."""
+    if before is not None:
+        sys.modules[name] = before
+    else:
+        del sys.modules[name]
 
 
 def _tools_of(module: types.ModuleType) -> tuple[Tool, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from llmos.errors import UserError
-from llmos.plugins.loader import LoadProblem, Plugin, load_folder
+from llmos.plugins.loader import LoadProblem
 from llmos.plugins.tool import Tool, tool_of
 from llmos.values import ToolSpec
 
@@ -199,15 +199,7 @@ def default_registry(
     registry.add_all(plugins)
     if home is None:
         return registry
-    loaded, problems = load_folder(home / "plugins")
-    together: list[Plugin | LoadProblem] = [*loaded, *problems]
-    for found in sorted(together, key=lambda one: str(one.path)):
-        registry.put(source_of(found))
+    from llmos.plugins.folder import PluginFolder
+
+    PluginFolder(home / "plugins", registry).refresh()
     return registry
-
-
-def source_of(found: Plugin | LoadProblem) -> Source:
-    """What a plugin file offers, or why it offers nothing."""
-    if isinstance(found, Plugin):
-        return Source("file", str(found.path), found.tools)
-    return Source("file", str(found.path), problems=(found,))

@@ -132,11 +132,19 @@ def _sandbox(config: LLMOSConfig) -> Finding:
     return Finding("sandbox", State.LACKS, f"{why}: Bash asks before every command", hint)
 
 
+_MEND = {
+    "file": "mend the file, or remove it",
+    "package": "update the package, or say: llmos config set package_plugins false",
+    "server": "see: llmos mcp",
+}
+
+
 def _plugins(kernel: Kernel) -> Iterator[Finding]:
     count = len(kernel.registry)
     yield Finding("tools", State.OK, f"{count}: {', '.join(kernel.registry.names)}")
-    for problem in kernel.registry.problems:
-        yield Finding("plugin", State.LACKS, str(problem), "mend the file, or remove it")
+    for source in kernel.registry.sources:
+        for problem in source.problems:
+            yield Finding("plugin", State.LACKS, str(problem), _MEND[source.kind])
 
 
 def _doubts(kernel: Kernel) -> Finding:

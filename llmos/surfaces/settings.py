@@ -105,6 +105,20 @@ def set_table(home: Path, name: str, key: str, values: Mapping[str, Any] | None)
     _edit(config_path(home), name, tables, key)
 
 
+def set_quota(home: Path, scope: str, values: Mapping[str, Any] | None) -> None:
+    """Write what is given of a scope's quota; None lifts it.
+
+    Raises:
+        ConfigError: It cannot be meant so.
+    """
+    from llmos.kernel.quotas import parse_quotas
+
+    known = read_file(config_path(home)).get("quotas", {}).get(scope, {})
+    given = {k: v for k, v in (values or {}).items() if v is not None}
+    parse_quotas({scope: {**known, **given}})
+    set_table(home, "quotas", scope, None if values is None else {**known, **given})
+
+
 def _check_rules(home: Path, name: str, value: Any) -> None:
     if name in ("allow", "ask", "deny"):
         from llmos.kernel.permissions import Permissions

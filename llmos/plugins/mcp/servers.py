@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from llmos.errors import UserError
@@ -77,7 +77,13 @@ class Servers:
     async def read_missing(self) -> None:
         """Ask the servers whose tools were never read; those that fail are told as problems."""
         wanted = [n for n in self._servers if n not in self._listings and n not in self._failed]
+        await self._read_each(wanted)
 
+    async def read_all(self) -> None:
+        """Ask all servers; one that fails keeps its tools and is told as a problem."""
+        await self._read_each(list(self._servers))
+
+    async def _read_each(self, names: Sequence[str]) -> None:
         async def ask(name: str) -> None:
             try:
                 await self.read(name)
@@ -85,7 +91,7 @@ class Servers:
                 self._failed.add(name)
                 self._complain(name, e.message)
 
-        await asyncio.gather(*map(ask, wanted))
+        await asyncio.gather(*map(ask, names))
 
     def listing(self, name: str) -> Listing | None:
         """What was last read of a server; None if nothing was."""
@@ -166,7 +172,9 @@ class Servers:
 
     def _complain(self, name: str, why: str) -> None:
         problem = LoadProblem(f"mcp server {name}", None, why)
-        self._registry.put(Source("server", name, problems=(problem,)))
+        known = next((s for s in self._registry.sources if s.key == f"server:{name}"), None)
+        tools = known.tools if known is not None and name in self._listings else ()
+        self._registry.put(Source("server", name, tools, (problem,)))
 
     def _named(self, name: str) -> Server:
         found = self._servers.get(name)

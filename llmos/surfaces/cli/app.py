@@ -25,6 +25,7 @@ from llmos.surfaces.cli.commands import (
     learn,
     mcp,
     plan,
+    plugins,
     report,
     sessions,
     sharing,
@@ -77,7 +78,7 @@ class _InOrder(TyperGroup):
             "feed",
             "ack",
         ),
-        *("doctor", "config", "mcp", "demo", "interactive", "sessions", "resume"),
+        *("doctor", "config", "mcp", "plugins", "demo", "interactive", "sessions", "resume"),
     )
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -163,6 +164,7 @@ app.command("ack")(feed.ack)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(mcp.app, name="mcp")
+app.add_typer(plugins.app, name="plugins")
 app.command("demo")(demo.demo)
 app.command("interactive")(interactive.interactive)
 app.command("sessions")(sessions.sessions)

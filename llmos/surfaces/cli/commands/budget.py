@@ -66,6 +66,40 @@ def set_limit(
     with_os(globals_of(ctx), work)
 
 
+@app.command("quota")
+def quota(
+    ctx: typer.Context,
+    scope: Annotated[
+        str | None,
+        typer.Argument(metavar="[SCOPE]", help="user:NAME, team:NAME, or user:* for the others."),
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Runs at work at once.")
+    ] = None,
+    usd_per_day: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="What 24 hours may cost.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Lift the quota.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Bound what a user or a team uses at once and per day. Without a scope: show all.
+
+    What is not named stays. It holds for what is started from now on.
+    """
+    from llmos.surfaces.cli.output import print_json
+    from llmos.surfaces.cli.views.budget import quotas_of, show_quotas
+    from llmos.surfaces.settings import set_quota
+
+    home = globals_of(ctx).folder
+    if scope is not None and (none or runs is not None or usd_per_day is not None):
+        set_quota(home, scope, None if none else {"runs": runs, "usd_per_day": usd_per_day})
+    quotas = quotas_of(home, scope)
+    if as_json:
+        print_json(quotas)
+    else:
+        show_quotas(quotas)
+
+
 @app.command("history")
 def history(ctx: typer.Context, limit: Limit = 20, as_json: JsonFlag = False) -> None:
     """List payments and changed limits, the newest first."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmos.errors import UserError
@@ -58,6 +59,32 @@ def show_budget(os: LLMOS, *more: str) -> None:
             )
         )
     print_table((">LIMIT", ">SPENT", ">HELD", ">LEFT", "SCOPE"), rows)
+
+
+def quotas_of(home: Path, scope: str | None) -> dict[str, Json]:
+    """The quotas that stand in the settings: all, or that of one scope."""
+    from llmos.config import LLMOSConfig
+
+    quotas = dict(LLMOSConfig.load(home).quotas)
+    return quotas if scope is None else {scope: quotas.get(scope, {})}
+
+
+def show_quotas(quotas: Mapping[str, Json]) -> None:
+    """Print quotas."""
+    if not quotas:
+        print("No quotas. Set one: llmos budget quota user:NAME --runs 2 --usd-per-day 1")
+        return
+    rows = []
+    for scope, said in quotas.items():
+        usd = said.get("usd_per_day")
+        rows.append(
+            (
+                str(said.get("runs", "no bound")),
+                "no bound" if usd is None else dollars(usd),
+                one_line(scope),
+            )
+        )
+    print_table((">RUNS AT ONCE", ">A DAY", "SCOPE"), rows)
 
 
 def show_history(rows: Sequence[LedgerRow]) -> None:
