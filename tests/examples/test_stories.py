@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from examples.by_hand import written
 from examples.csv_summary.__main__ import tell as tell_csv
-from examples.csv_summary.jobs import NORTH
+from examples.csv_summary.jobs import EAST, NORTH, SOUTH
 from examples.papers.__main__ import tell as tell_papers
 from examples.rest_api.__main__ import tell as tell_api
 from examples.running import Telling, perform
 from examples.stage import BY_HAND, Stage
 from examples.story import Story
 from llmos import LLMOSConfig
+from llmos.cortex.processors import RecordedProcessor
 from llmos.plugins.sandbox import available
 from llmos.surfaces.demo.teller import Teller
 
@@ -70,3 +72,12 @@ async def test_without_a_sandbox_nothing_is_promised_of_what_a_command_did() -> 
     assert "check passed again" in claims
     assert "taken back" not in claims
     assert "stopped before" not in claims
+
+
+@needs_sandbox
+async def test_live_the_model_takes_over_where_the_world_has_changed() -> None:
+    stand_in = RecordedProcessor({j.goal: written(j).trace for j in (NORTH, SOUTH, EAST)})
+    teller, config = Teller(None), LLMOSConfig()
+    await perform("csv_summary", tell_csv, teller, live=True, config=config, processor=stand_in)
+    assert [claim.text for claim in teller.claims if not claim.held] == []
+    assert any("the model took over" in claim.text for claim in teller.claims)

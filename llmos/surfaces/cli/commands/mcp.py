@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -163,6 +162,8 @@ def _pairs(given: list[str] | None) -> dict[str, str]:
 
 
 def _read(asked: Globals, name: str, as_json: bool) -> None:
+    import asyncio
+
     from llmos.surfaces.cli.output import print_json
     from llmos.surfaces.cli.views.mcp import print_tools
     from llmos.surfaces.servers import read_server, tool_rows
