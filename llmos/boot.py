@@ -12,6 +12,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -25,8 +26,9 @@ if __name__ == "__main__":
 
 from llmos.cognitive_kernel import CognitiveKernel
 from llmos.config import LLMOSConfig, default_home
-from llmos.cortex.agents import Agents
+from llmos.cortex.agents import AUTO, Agents, StoredAgent
 from llmos.cortex.assembly import Assembled
+from llmos.cortex.auto_agent import appoint
 from llmos.cortex.foresight import Foresight
 from llmos.cortex.goal_run import GoalRun
 from llmos.cortex.plans import Part, Plan
@@ -233,7 +235,8 @@ class LLMOS:
             check: A shell command or a function that says whether the result is right.
             max_cost_usd: What this run may cost; the configured default when left out.
             project: Name of the project the run belongs to; the one of this object when left out.
-            agent: Name of the agent that the model works as; the default when left out.
+            agent: Name of the agent that the model works as; the default when left out; ``auto``:
+                the one that is known or expected to be best at it.
             cwd: Working directory; the one of this object when left out.
             turns: Earlier exchanges that the goal refers to and the model is shown.
             priority: Larger goes first when all slots are taken.
@@ -252,6 +255,8 @@ class LLMOS:
         await self.boot()
         request = self._request(goal, mode, check, max_cost_usd, project, cwd, turns, agent)
         request = replace(request, plan=plan, session_id=session_id)
+        if request.auto:
+            request = await asyncio.to_thread(self._appoint, request, self._rng)
         return await self._do(request, priority, on_event)
 
     async def _do(
@@ -297,7 +302,11 @@ class LLMOS:
         project: str | None = None,
     ) -> tuple[Decision, Trace | None]:
         """What `execute` would do, and the trace it would use, without doing anything."""
-        run = self._run(self._request(goal, mode, None, None, project, cwd, turns, agent))
+        request = self._request(goal, mode, None, None, project, cwd, turns, agent)
+        if request.auto:
+            # What is drawn here must not be missing there: it tells what `execute` would do.
+            request = self._appoint(request, copy(self._rng))
+        run = self._run(request)
         _, trace = run.decide()
         return run.nearly(), trace
 
@@ -484,7 +493,10 @@ class LLMOS:
         async def dispatch(part: Part, goal: str, max_cost_usd: float) -> RunResult:
             mine = self._informed(request.part(part, goal, max_cost_usd, orders.run_id))
             if part.agent:
-                mine = replace(mine, agent=await asyncio.to_thread(agents.get, part.agent))
+                named = await asyncio.to_thread(agents.get, part.agent)
+                mine = replace(mine, agent=named, auto=False)
+            elif mine.auto:
+                mine = await asyncio.to_thread(self._appoint, mine, self._rng)
             return await self._do(mine, priority)
 
         orders = Orders(
@@ -576,9 +588,20 @@ class LLMOS:
             max_cost_usd=config.max_cost_usd if max_cost_usd is None else _price(max_cost_usd),
             project=self.project if project is None else check_name(project, "project"),
             turns=tuple(turns),
-            agent=Agents(self._kernel.store, self.user_id).get(agent) if agent else None,
+            agent=self._named_agent(agent),
+            auto=agent == AUTO,
         )
         return self._informed(request)
+
+    def _named_agent(self, name: str | None) -> StoredAgent | None:
+        if not name or name == AUTO:
+            return None
+        return Agents(self._kernel.store, self.user_id).get(name)
+
+    def _appoint(self, request: Request, rng: Random) -> Request:
+        """The request with the agent that is chosen for it."""
+        store = self._kernel.store
+        return appoint(store, request, lambda other: self._run(other).decide()[0], rng)
 
     def _need_processor(self) -> Processor:
         if self._processor is None:

@@ -282,6 +282,8 @@ class Decision:
     """Id of the trace that is followed if the learned tool stops before it has written."""
     audit_rate: float = 0.0
     """Chance that a model does it instead, to be compared; 0 where nothing would be free."""
+    explored: bool = False
+    """Another agent than the best known is tried (``--agent auto``)."""
 
 
 @dataclass(frozen=True, slots=True)

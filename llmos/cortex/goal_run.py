@@ -21,7 +21,7 @@ from llmos.cortex.modes.orchestrator import total
 from llmos.cortex.plans.foreseen import foreseen, is_planner
 from llmos.cortex.plans.orders import Orders
 from llmos.cortex.plans.plan import GOAL, GOAL_DIGEST, PLAN, Plan
-from llmos.cortex.request import Request
+from llmos.cortex.request import Chosen, Request
 from llmos.cortex.tool_search.offer import Offer
 from llmos.cortex.tool_search.past import Past
 from llmos.cortex.tool_search.toolboxes import Toolboxes
@@ -182,7 +182,7 @@ class GoalRun:
         if request.plan is not None:
             reason = f"its {len(request.plan.parts)} parts are given; every one is dispatched"
             self._decision = Decision(Mode.ORCHESTRATOR, 1.0, None, {}, reason)
-        self._decision = _explained(self._decision, self._policy)
+        self._decision = _explained(self._decision, self._policy, request.chosen)
         self._source = self._named(candidates)
         self._readings = self._chosen(readings, situation)
         self._decision = replace(self._decision, audit_rate=self._audit_rate(self._config))
@@ -627,8 +627,8 @@ def _state(kernel: Kernel, user_id: str) -> InternalState:
     return kernel.store.read(lambda c: internal_state(c, user_id))
 
 
-def _explained(decision: Decision, policy: Policy) -> Decision:
-    """The decision, with what the internal state had to do with it."""
-    if not policy.told:
-        return decision
-    return replace(decision, reason=f"{decision.reason}; {policy.told}")
+def _explained(decision: Decision, policy: Policy, chosen: Chosen | None) -> Decision:
+    """The decision, with what the internal state had to do with it, and why it is this agent."""
+    told = [decision.reason, policy.told, chosen.why if chosen else ""]
+    reason = "; ".join(part for part in told if part)
+    return replace(decision, reason=reason, explored=bool(chosen and chosen.explored))

@@ -20,6 +20,15 @@ from llmos.values import Mode, Turn
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """That nobody named the agent of a request, and why it is this one."""
+
+    why: str
+    explored: bool = False
+    """Another is the best known, and this may be better."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What was asked, checked."""
 
@@ -35,6 +44,10 @@ class Request:
     turns: tuple[Turn, ...] = ()
     agent: StoredAgent | None = None
     """What the model works as; None: the default."""
+    auto: bool = False
+    """Its agent, and those of its parts, are chosen."""
+    chosen: Chosen | None = None
+    """Why it is this agent, where it was chosen."""
     plan: Plan | None = None
     """The goal taken apart already."""
     done: Mapping[str, DonePart] = field(default_factory=dict)
@@ -83,6 +96,7 @@ class Request:
             memory=(),
             warnings=(),
             session_id="",
+            chosen=None,
             plan=None,
             done={},
             part_of=run_id,

@@ -18,6 +18,9 @@ from llmos.store import Store, Transaction
 from llmos.store.schema import dumps, intents, processes, stamp, traces
 from llmos.values import Decision, EventType, Json, Mode, SideExit, Usage, Verdict
 
+DIED = "the process ended before the run did"
+"""What is told of a run that nobody ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
@@ -194,7 +197,6 @@ class Runs:
                 traces.c.process_id.in_(gone), traces.c.status == "running"
             )
         ).all()
-        error = "the process ended before the run did"
         for row in rows:
             tx.conn.execute(
                 update(traces)
@@ -202,7 +204,7 @@ class Runs:
                 .values(
                     status="done",
                     verdict=Verdict.FAILED.value,
-                    error=error,
+                    error=DIED,
                     ended_at=stamp(tx.now),
                 )
             )
@@ -212,7 +214,7 @@ class Runs:
                 actor="kernel",
                 subject=row.id,
                 title=_title(row.goal),
-                payload={"verdict": "failed", "error": error},
+                payload={"verdict": "failed", "error": DIED},
             )
         self._journal.settle_interrupted(tx, [row.id for row in rows])
         self._intents.settle_interrupted(tx, gone)

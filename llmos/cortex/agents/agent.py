@@ -18,6 +18,8 @@ LARGEST = 256 << 10
 """Bytes of a file."""
 LONGEST_NAME = 48
 """Characters of a name: with its digest it fits the column that says who made a run."""
+AUTO = "auto"
+"""In place of a name: the agent is chosen."""
 LONGEST_DESCRIPTION = 16_000
 MOST_TOOLS = 200
 
@@ -73,6 +75,8 @@ def check_agent_name(name: str) -> str:
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UserError(f"an agent cannot be named {str(name)[:80]!r}", _NAME_HINT)
+    if name == AUTO:
+        raise UserError(f"no agent can be named {AUTO!r}: it means that one is chosen", _OTHER)
     return name
 
 
@@ -91,6 +95,9 @@ def parse(text: str, name: str = "") -> Agent:
     called = _one(front, "name")
     if not _NAME.fullmatch(called):
         refuse(front.entries["name"].line, f"{called[:80]!r} is no name", _NAME_HINT)
+    if called == AUTO:
+        line = front.entries["name"].line
+        refuse(line, f"the name {AUTO!r} means that an agent is chosen", _OTHER)
     if name and called != name:
         hint = "name both the same"
         refuse(front.entries["name"].line, f"it is named {called!r} and kept as {name!r}", hint)
@@ -144,6 +151,7 @@ def compose(
     return parse("\n".join(["---", *head, "---", "", prompt.strip(), ""]), name)
 
 
+_OTHER = "name it otherwise"
 _NAME_HINT = f"use 1 to {LONGEST_NAME} of: small letters, digits, '-'; the first is not '-'"
 
 

@@ -1,8 +1,8 @@
 """Which agent should do a goal that names none: by description and measured record. Pure.
 
-Nothing in the system calls this yet: what an agent did is replayed under that agent alone, so that
-choosing anew for each run would cost free runs, and nobody has weighed that. It says what would be
-chosen and why, and `python -m bench agents` measures how well.
+`cortex.auto_agent` asks this for goals of which nothing is known: what an agent did is replayed
+under that agent alone, so that choosing anew for a known one would cost a free run.
+`python -m bench agents` measures how well it chooses.
 
 The model: an agent is good at a family of goals with an unknown probability. Before it has tried,
 the guess comes from how it does elsewhere, and before that from how its description fits the goal.
@@ -117,11 +117,9 @@ class Estimate:
     @property
     def bounds(self) -> tuple[float, float]:
         """Utility within which it lies at 95 % (Wilson's interval of the posterior's counts)."""
-        n, p = self.good + self.bad, self.success
-        middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-        half = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
+        low, high = wilson(self.success, self.good + self.bad)
         price = self.cost_usd / self.worth_usd
-        return middle - half - price, middle + half - price
+        return low - price, high - price
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +132,13 @@ class Choice:
     why: str
     estimates: tuple[Estimate, ...]
     """Of all options, the best first."""
+
+
+def wilson(p: float, n: float) -> tuple[float, float]:
+    """Wilson's interval at 95 %: between what a share ``p`` seen in ``n`` runs may come from."""
+    middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
+    return middle - half, middle + half
 
 
 def fit_of(goal: str, description: str) -> float:
@@ -199,8 +204,8 @@ def choose(
     if may_explore and explored < may_explore_in(runs):
         tried = _drawn(known, rng)
     if tried.name == best.name:
-        return Choice(best.name, False, f"it is the best known: {_told(best)}", tuple(known))
-    why = f"it may be better ({_told(tried)}) than the best known ({_told(best)})"
+        return Choice(best.name, False, f"it is the best known: {told(best)}", tuple(known))
+    why = f"it may be better ({told(tried)}) than the best known ({told(best)})"
     return Choice(tried.name, True, why, tuple(known))
 
 
@@ -220,8 +225,9 @@ def _drawn(known: Sequence[Estimate], rng: Random) -> Estimate:
     return max(drawn)[2]
 
 
-def _told(estimate: Estimate) -> str:
-    runs = estimate.good + estimate.bad - _HERE
+def told(estimate: Estimate) -> str:
+    """What is known of an option, in numbers."""
+    runs = max(0.0, estimate.good + estimate.bad - _HERE)
     name = estimate.name or "the default"
     return f"{name}: {estimate.success:.0%} of {runs:.0f} runs, ${estimate.cost_usd:.4f} each"
 

@@ -23,7 +23,7 @@ Mode = Annotated[
 
 Agent = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Agent that the model works as; see: llmos agents."),
+    typer.Option(metavar="NAME", help="Agent that the model works as, or auto; see: llmos agents."),
 ]
 
 
