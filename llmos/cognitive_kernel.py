@@ -13,7 +13,7 @@ from typing import cast
 from llmos.config import LLMOSConfig
 from llmos.cortex.agents import Agents, check_file
 from llmos.cortex.tool_search.offer import stored_offer
-from llmos.crons import CronLevel, CycleReport
+from llmos.crons import CronLevel, CycleReport, refinement
 from llmos.crons.carriers import PlainCarrier
 from llmos.crons.context import CronContext
 from llmos.crons.cycles import run_cycle
@@ -604,11 +604,15 @@ class CognitiveKernel:
     def decide_suggestion(self, volume: Volume, name: str, status: Status) -> bool:
         """Accept a suggestion (``active``) or dismiss it (``archived``); whether that is new.
 
+        What the user's cron suggests of an agent is done by accepting it.
+
         Raises:
-            UserError: There is no such suggestion.
+            UserError: There is no such suggestion, or what it is about was changed since.
             PermissionDenied: The volume is not the user's to change.
         """
         before = volume.find(ArtifactType.SUGGESTION, name)
+        if status is Status.ACTIVE and (before is None or before.status is not Status.ACTIVE):
+            refinement.carry_out(self._kernel.store, self._user_id, volume, name)
         why = "accepted" if status is Status.ACTIVE else "dismissed"
         after = volume.set_status(
             ArtifactType.SUGGESTION, name, status, author=self._user_id, why=why

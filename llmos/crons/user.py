@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from llmos.crons import findings, patterns, side_exits
+from llmos.crons import findings, patterns, refinement, side_exits
 from llmos.crons.context import CronContext
 from llmos.crons.cycle import CronLevel, CycleReport, CycleTask
 from llmos.crons.findings import Finding, milestone
@@ -73,7 +73,8 @@ class UserCycle:
         fresh = [found[i] for i in ids if i in found]
         tasks = _of_tools(learnt)
         if fresh or tasks:
-            tasks += store.write(lambda tx: self._note(tx, fresh, learnt, upto))
+            seen = refinement.look(store, self._context.traces, self._user, fresh)
+            tasks += store.write(lambda tx: self._note(tx, fresh, seen, learnt, upto))
         return CycleReport(
             _LEVEL,
             self._user,
@@ -85,7 +86,12 @@ class UserCycle:
         )
 
     def _note(
-        self, tx: Transaction, fresh: Sequence[Trace], learnt: LearnReport, upto: int
+        self,
+        tx: Transaction,
+        fresh: Sequence[Trace],
+        seen: Sequence[refinement.Seen],
+        learnt: LearnReport,
+        upto: int,
     ) -> list[CycleTask]:
         touched = patterns.count(tx, self._user, fresh)
         for name in (*learnt.created, *learnt.evolved):
@@ -98,6 +104,7 @@ class UserCycle:
         for pattern in self._touched(tx, touched):
             tasks += self._say(tx, pattern, why, fresh)
         tasks += side_exits.say(tx, self._volume, _LEVEL, self._user, fresh)
+        tasks += refinement.say(tx, self._volume, _LEVEL, seen)
         tasks += self._flag(tx, fresh)
         set_watermark(tx, WATERMARK, self._volume.place, str(upto))
         return [task for task in tasks if task is not None]
