@@ -75,9 +75,9 @@ class Undo:
         records = [r for r in self._journal.records(run_id) if not r.undone]
         left = self.cannot(run_id)
         if not records:
-            why = f": {'; '.join(left)}" if left else ""
-            if self._was_imported(run_id):
-                why = ": it was imported, so LLM OS itself did nothing"
+            imported = "it was imported, so LLM OS itself did nothing"
+            told = [*([imported] if self._was_imported(run_id) else []), *left]
+            why = f": {'; '.join(told)}" if told else ""
             raise UserError(f"there is nothing to undo in run {run_id[-6:]}{why}")
         self._journal.refuse_conflicts(run_id)
         called: list[str] = []

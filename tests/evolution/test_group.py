@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmos.evolution.align import Wording
@@ -18,6 +18,8 @@ from tests.evolution.office import Job, traces
 
 DO = st.sampled_from(["look", "name", "undo"])
 JOBS = [NOTE, *SIMPLE.values()]
+CALMLY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no finding."""
 
 
 def anew(group: Group) -> Group:
@@ -30,6 +32,7 @@ def run_of(told: Told, number: int) -> Trace:
     return replace(traces(NOTE, 1, 1)[0], goal=told.goal, steps=told.steps, id=f"t{number}")
 
 
+@CALMLY
 @given(variants(), st.data())
 def test_a_template_is_that_of_all_goals_at_once(goals: list[Told], data: st.DataObject) -> None:
     group = Group.of(run_of(goals[0], 0))
@@ -42,6 +45,7 @@ def test_a_template_is_that_of_all_goals_at_once(goals: list[Told], data: st.Dat
         assert group.wording.template() == group.template
 
 
+@CALMLY
 @given(st.sampled_from(JOBS), st.data())
 def test_bindings_and_examples_are_those_of_all_runs_at_once(job: Job, data: st.DataObject) -> None:
     first, *others = traces(job, data.draw(st.integers(0, 20)), 6)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmos.cortex.plans.plan import MOST_PARTS, Part, Plan, is_plan, run_of, step_of
@@ -14,6 +14,10 @@ from llmos.errors import UserError
 from llmos.values import Json
 
 IDS = [f"p{k}" for k in range(8)]
+
+
+CALMLY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no finding."""
 
 
 @st.composite
@@ -27,6 +31,7 @@ def plans(draw: st.DrawFn) -> list[Part]:
     return draw(st.permutations(parts))
 
 
+@CALMLY
 @given(plans())
 def test_parts_stand_behind_those_that_they_wait_for(parts: list[Part]) -> None:
     plan = Plan.of(parts)
@@ -35,6 +40,7 @@ def test_parts_stand_behind_those_that_they_wait_for(parts: list[Part]) -> None:
         assert set(part.after) <= {p.id for p in plan.parts[:k]}
 
 
+@CALMLY
 @given(plans())
 def test_a_plan_survives_json_and_the_steps_of_its_trace(parts: list[Part]) -> None:
     plan = Plan.of(parts)
@@ -44,6 +50,7 @@ def test_a_plan_survives_json_and_the_steps_of_its_trace(parts: list[Part]) -> N
     assert [run_of(s) for s in steps] == [f"run-{p.id}" for p in plan.parts]
 
 
+@CALMLY
 @given(plans(), st.data())
 def test_each_part_is_ready_once_and_all_are_done_in_the_end(
     parts: list[Part], data: st.DataObject
@@ -58,6 +65,7 @@ def test_each_part_is_ready_once_and_all_are_done_in_the_end(
         ended.add(data.draw(st.sampled_from(sorted(begun - ended))))
 
 
+@CALMLY
 @given(plans(), st.data())
 def test_what_waits_for_a_failed_part_is_what_never_gets_ready(
     parts: list[Part], data: st.DataObject
