@@ -56,7 +56,7 @@ class LLMOSConfig:
     """Permission rules that deny a call; deny wins over ask and allow."""
     mcp_servers: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     """MCP servers whose tools may be used, by name; edited by `llmos mcp`. Only their names are
-    shown: what they are started with may hold secrets."""
+    shown: what they are started with is nobody else's to see."""
     package_plugins: bool = True
     """Use the tools that installed packages offer by the entry point ``llmos.plugins``."""
     sandbox: bool = True

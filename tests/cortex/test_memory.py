@@ -124,7 +124,7 @@ async def test_a_purge_of_the_run_takes_what_only_it_said_with_it(
 ) -> None:
     os = await make_os(processor=model)
     first = await os.execute(TOLD.goal)
-    second = await os.execute(TOLD.goal)
+    second = await os.execute(TOLD.goal, mode="LEARNER")
     os.kernel.purge(ArtifactType.TRACE, first.trace_id, why="private")
     assert len(os.facts.current()) == 1
     os.kernel.purge(ArtifactType.TRACE, second.trace_id, why="private")
