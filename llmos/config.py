@@ -127,7 +127,7 @@ class LLMOSConfig:
     telemetry_endpoint: str = ""
     """Base URL of the collector; by default what the ``OTEL_EXPORTER_OTLP_*`` variables say."""
     telemetry_content: bool = False
-    """Send goals, arguments, results and answers too, without the secrets in them."""
+    """Send goals, arguments, results and answers too, without passwords and keys in them."""
     answer_cache: bool = False
     """Give a recorded answer again even where nothing guards it, labelled with its date."""
     enable_crons: bool = True
