@@ -288,7 +288,13 @@ class LLMOS:
         self._require_own(trace)
         plan, done = await asyncio.to_thread(left_of, self._kernel.store, trace)
         project = self.traces.project(trace.id)
-        request = self._request(trace.goal, check=trace.check, project=project, cwd=trace.cwd)
+        request = self._request(
+            trace.goal,
+            check=trace.check,
+            project=project,
+            cwd=trace.cwd,
+            agent=trace.agent.partition("@")[0],
+        )
         return await self._do(replace(request, plan=plan, done=done), 0, on_event)
 
     def explain(
@@ -302,13 +308,8 @@ class LLMOS:
         project: str | None = None,
     ) -> tuple[Decision, Trace | None]:
         """What `execute` would do, and the trace it would use, without doing anything."""
-        request = self._request(goal, mode, None, None, project, cwd, turns, agent)
-        if request.auto:
-            # What is drawn here must not be missing there: it tells what `execute` would do.
-            request = self._appoint(request, copy(self._rng))
-        run = self._run(request)
-        _, trace = run.decide()
-        return run.nearly(), trace
+        run = self._decided(self._request(goal, mode, None, None, project, cwd, turns, agent))
+        return run.nearly(), run.source
 
     def explain_context(
         self,
@@ -321,9 +322,8 @@ class LLMOS:
         project: str | None = None,
     ) -> Assembled:
         """What a model would be shown for a goal, piece by piece, and what would be left out."""
-        run = self._run(self._request(goal, mode, None, None, project, cwd, turns, agent))
-        run.decide()
-        return run.context()
+        request = self._request(goal, mode, None, None, project, cwd, turns, agent)
+        return self._decided(request).context()
 
     @property
     def facts(self) -> Facts:
@@ -349,9 +349,7 @@ class LLMOS:
             Each part with its decision; None for a part that waits for what another one answers.
         """
         request = replace(self._request(goal, cwd=cwd), plan=plan)
-        run = self._run(request)
-        run.decide()
-        known = run.plan()
+        known = self._decided(request).plan()
         return [
             (part, None if part.asks else self._part(request, part).decide()[0])
             for part in (known.parts if known is not None else ())
@@ -366,9 +364,8 @@ class LLMOS:
         turns: Sequence[Turn] = (),
     ) -> Offer:
         """Which tools a model would be given for ``goal``, and why."""
-        run = self._run(self._request(goal, cwd=cwd, turns=turns, agent=agent))
-        run.decide()
-        return run.offer()
+        request = self._request(goal, cwd=cwd, turns=turns, agent=agent)
+        return self._decided(request).offer()
 
     async def foresee(self, goal: str, *, cwd: Path | str | None = None) -> Foresight:
         """What a learned tool would write for ``goal``. It only reads; nothing is written.
@@ -535,6 +532,15 @@ class LLMOS:
             self._rng,
             orders=orders,
         )
+
+    def _decided(self, request: Request) -> GoalRun:
+        """The run that `execute` would begin for a request, decided and not begun."""
+        if request.auto:
+            # What is drawn here must not be missing there.
+            request = self._appoint(request, copy(self._rng))
+        run = self._run(request)
+        run.decide()
+        return run
 
     def _need_programs(self) -> ProgramRunner:
         if self._programs is None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from llmos.cortex.plans.foreseen import is_planner
-from llmos.cortex.plans.plan import is_plan
+from llmos.cortex.plans.plan import Plan, is_plan
 from llmos.evolution.tool import Reading
 from llmos.memory.traces import Candidate
 from llmos.replay.eligible import EXAMPLE, Situation, refusals
@@ -31,6 +31,7 @@ class Dispatcher:
         damaged: Mapping[str, str] = MappingProxyType({}),
         budget_usd: float | None = None,
         forced: Mode | None = None,
+        given: Plan | None = None,
     ) -> Decision:
         """Decide without running anything.
 
@@ -43,10 +44,14 @@ class Dispatcher:
             damaged: Learned tools that cannot be trusted, and why; none of them is a reading.
             budget_usd: What a model may still cost; None for no limit.
             forced: The mode that the user asked for.
+            given: The goal taken apart by whoever asks: then there is nothing else to decide.
 
         Returns:
             The decision. A forced FOLLOWER or CRYSTALLIZED that is not possible has confidence 0.
         """
+        if given is not None:
+            reason = f"its {len(given.parts)} parts are given; every one is dispatched"
+            return Decision(Mode.ORCHESTRATOR, 1.0, None, {}, reason)
         tools = [(r, r.refusal(situation.tools, error_budget)) for r in readings]
         looked_at = [(c, refusals(c.trace, c.standing, situation)) for c in candidates]
         refused = tuple(

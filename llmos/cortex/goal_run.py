@@ -177,11 +177,9 @@ class GoalRun:
             error_budget=self._config.error_budget,
             damaged=self._shelf.damaged,
             budget_usd=self._left_usd,
-            forced=Mode.ORCHESTRATOR if request.plan is not None else request.mode,
+            forced=request.mode,
+            given=request.plan,
         )
-        if request.plan is not None:
-            reason = f"its {len(request.plan.parts)} parts are given; every one is dispatched"
-            self._decision = Decision(Mode.ORCHESTRATOR, 1.0, None, {}, reason)
         self._decision = _explained(self._decision, self._policy, request.chosen)
         self._source = self._named(candidates)
         self._readings = self._chosen(readings, situation)
@@ -189,6 +187,11 @@ class GoalRun:
         if self._orders is not None:
             self._orders.plan = self.plan()
         return self._decision, self._source
+
+    @property
+    def source(self) -> Trace | None:
+        """The trace that the decision names, with this run's paths."""
+        return self._source
 
     async def meet(self) -> None:
         """Ask what tools there are where a model is to be shown them and nobody has asked yet."""

@@ -428,3 +428,14 @@ async def test_an_agent_that_no_part_names_is_not_made(make_os: MakeOS) -> None:
     os = await make_os(processor=Planner(lambda goal: said(two(goal), POET)))
     assert (await os.execute(WHOLE, mode="ORCHESTRATOR")).success
     assert all(row.name != "poet" for row in os.kernel.agents.listed())
+
+
+async def test_what_is_taken_up_again_is_done_by_the_same_agent(make_os: MakeOS) -> None:
+    planner = Planner(broken={"Write 'b' to b.txt"})
+    os = await make_os(processor=planner)
+    failed = await os.execute(WHOLE, plan=chain("a", "b"), agent="coder")
+    planner.broken.clear()
+    result = await os.resume(failed.trace_id)
+    assert result.success, result.error
+    part = os.traces.get(result.steps[1].observation["run"])
+    assert part.agent == os.traces.get(failed.trace_id).agent != ""
