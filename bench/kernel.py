@@ -90,7 +90,10 @@ async def follower(home: Path, cwd: Path) -> list[dict[str, Any]]:
         trace = Trace(name, made, "done")
         processor = RecordedProcessor({name: trace})
         plugins = [read_table, write_log]
-        async with LLMOS(home, processor=processor, plugins=plugins, cwd=cwd) as os:
+        # A run that chance has a model make instead would be none of those that are measured.
+        config = LLMOSConfig(audit_rate=0.0)
+        made: dict[str, Any] = {"plugins": plugins, "cwd": cwd, "config": config}
+        async with LLMOS(home, processor=processor, **made) as os:
             first = await os.execute(name)
             assert first.success, first.error
             took = []

@@ -79,7 +79,11 @@ async def measure(takes_s: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         cwd = Path(folder, "cwd")
         cwd.mkdir()
-        made: dict[str, Any] = {"plugins": plugins(takes_s), "cwd": cwd, "config": LLMOSConfig()}
+        made: dict[str, Any] = {
+            "plugins": plugins(takes_s),
+            "cwd": cwd,
+            "config": LLMOSConfig(audit_rate=0.0),
+        }
         async with LLMOS(Path(folder, "home"), processor=processor, **made) as os:
             for wanted in given:
                 await os.execute(wanted)
