@@ -13,6 +13,7 @@ from llmos.store import Transaction
 from llmos.store.dialect import insert_new
 from llmos.store.schema import artifacts, parse_stamp, private, stamp, traces
 from llmos.volumes.records import Place
+from llmos.volumes.together import with_it
 
 if TYPE_CHECKING:
     from llmos.volumes.access import Caller
@@ -25,7 +26,8 @@ def keep_private(
 ) -> bool:
     """Keep a volume, an artifact or a trace from the crons of the team and of the system.
 
-    What was promoted from it before stays where it is, until `recall` or `purge`.
+    What was promoted from it before stays where it is, until `recall` or `purge`. With a run
+    go those that hold what it holds: its replays until now, its plan and the parts of that.
 
     Args:
         tx: An open transaction.
@@ -41,16 +43,17 @@ def keep_private(
         PermissionDenied: It is not the caller's.
         UserError: There is no such artifact or trace in it.
     """
-    subject = _checked(tx.conn, caller, place, kind, subject)
     row = {
         "volume": place.volume,
         "owner": place.owner,
         "kind": kind,
-        "subject": subject,
         "by": caller.author,
         "at": stamp(tx.now),
     }
-    return insert_new(tx.conn, private, row, ["volume", "owner", "kind", "subject"])
+    keys = ["volume", "owner", "kind", "subject"]
+    meant = _meant(tx.conn, place, kind, _checked(tx.conn, caller, place, kind, subject))
+    new = [insert_new(tx.conn, private, row | {"subject": one}, keys) for one in meant]
+    return any(new)
 
 
 def share(
@@ -60,8 +63,9 @@ def share(
 
     An artifact of a volume that is private as a whole stays private with it.
     """
-    subject = _checked(tx.conn, caller, place, kind, subject)
-    return bool(tx.conn.execute(delete(private).where(_row(place, kind, subject))).rowcount)
+    meant = _meant(tx.conn, place, kind, _checked(tx.conn, caller, place, kind, subject))
+    gone = [tx.conn.execute(delete(private).where(_row(place, kind, one))) for one in meant]
+    return any(one.rowcount for one in gone)
 
 
 def is_private(
@@ -115,6 +119,10 @@ def shown(
     """
     hidden = (private.c.volume == place.volume) & (private.c.owner == place.owner)
     return column.not_in(select(private.c.subject).where(hidden, private.c.kind == kind))
+
+
+def _meant(conn: Connection, place: Place, kind: PrivateKind, subject: str) -> list[str]:
+    return with_it(conn, place, subject) if kind == "trace" else [subject]
 
 
 def _stored(kind: PrivateKind, subject: str) -> str:

@@ -36,9 +36,7 @@ from llmos.volumes.access import Caller
 from llmos.volumes.descent import made_from, outlines
 from llmos.volumes.purge import delete_versions, named, note_purge, require_right
 from llmos.volumes.records import Place, Version, place_of
-
-_REPLAY = "replay:"
-"""What the source of a replay begins with, as `llmos.memory.traces` writes it."""
+from llmos.volumes.together import with_it
 
 _GONE = "a run that was purged"
 
@@ -106,20 +104,6 @@ def would_go_with(conn: Connection, caller: Caller, place: Place, run_id: str) -
     for one in with_it(conn, place, run_id):
         found |= _made_from_run(conn, place, one)
     return outlines(conn, found)
-
-
-def with_it(conn: Connection, place: Place, run_id: str) -> list[str]:
-    """The runs that go with a run, itself first: its plan and all parts of that, and replays."""
-    mine = (traces.c.volume == place.volume) & (traces.c.owner == place.owner)
-    found = [run_id]
-    for one in found:  # which grows meanwhile
-        plan = select(traces.c.part_of).where(traces.c.id == one, traces.c.part_of.is_not(None))
-        near = or_(
-            traces.c.part_of == one, traces.c.source == f"{_REPLAY}{one}", traces.c.id.in_(plan)
-        )
-        ids = conn.scalars(select(traces.c.id).where(mine, near).order_by(traces.c.id))
-        found += [i for i in ids if i not in found]
-    return found
 
 
 def _made_from_run(conn: Connection, place: Place, run_id: str) -> set[tuple[str, str]]:

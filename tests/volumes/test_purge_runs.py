@@ -151,3 +151,20 @@ async def test_a_plan_goes_as_a_whole(make_os: MakeOS, of: str) -> None:
     os.kernel.purge(TRACE, result.trace_id if of == "plan" else part)
     assert SECRET not in dump(os)
     assert [t.id for t in os.traces.recent()] == [kept.trace_id]
+
+
+@pytest.mark.parametrize("of", ["plan", "part"])
+async def test_a_plan_is_private_as_a_whole(make_os: MakeOS, of: str) -> None:
+    os = await make_os(processor=Planner())
+    plan = Plan.of([Part("a", "Write 'a' to a.txt"), Part("b", "Write 'b' to b.txt")])
+    result = await os.execute("Prepare all", plan=plan)
+    other = await os.execute("Write 'milk' to c.txt")
+    part = result.steps[0].observation["run"]
+    named = result.trace_id if of == "plan" else part
+    assert os.kernel.keep_private(True, TRACE, named)
+    kept = {one.subject for one in os.kernel.get_private()}
+    assert kept == {result.trace_id, *(s.observation["run"] for s in result.steps)}
+    assert other.trace_id not in kept
+    assert not os.kernel.keep_private(True, TRACE, part), "it was private with its plan"
+    assert os.kernel.keep_private(False, TRACE, named)
+    assert os.kernel.get_private() == []
