@@ -12,8 +12,10 @@ from typing import cast
 
 from llmos.config import LLMOSConfig
 from llmos.cortex.agents import Agents, check_file
+from llmos.cortex.agents.model_records import ModelRecords
+from llmos.cortex.agents.selection import Record
 from llmos.cortex.tool_search.offer import stored_offer
-from llmos.crons import CronLevel, CycleReport, refinement
+from llmos.crons import CronLevel, CycleReport, agent_changes
 from llmos.crons.carriers import PlainCarrier
 from llmos.crons.context import CronContext
 from llmos.crons.cycles import run_cycle
@@ -570,6 +572,17 @@ class CognitiveKernel:
         """The agents of the user, their teams and the system: to list, to read and to change."""
         return Agents(self._kernel.store, self._user_id)
 
+    def agent_models(self, name: str) -> Mapping[str, Record]:
+        """What came of the user's runs under an agent, by the model that made them.
+
+        Under its current version and those that differ from it in their model alone; nothing for
+        one that is laid aside.
+        """
+        store, user, kept = self._kernel.store, self._user_id, self.agents.find(name)
+        if kept is None or kept.status.out_of_use:
+            return {}
+        return ModelRecords.of(store, self.agents, user, self.agents.get(name)).records
+
     @property
     def tool_names(self) -> tuple[str, ...]:
         """Names of the tools that a model may be given."""
@@ -612,7 +625,7 @@ class CognitiveKernel:
         """
         before = volume.find(ArtifactType.SUGGESTION, name)
         if status is Status.ACTIVE and (before is None or before.status is not Status.ACTIVE):
-            refinement.carry_out(self._kernel.store, self._user_id, volume, name)
+            agent_changes.carry_out(self._kernel.store, self._user_id, volume, name)
         why = "accepted" if status is Status.ACTIVE else "dismissed"
         after = volume.set_status(
             ArtifactType.SUGGESTION, name, status, author=self._user_id, why=why
