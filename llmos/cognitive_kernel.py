@@ -22,6 +22,7 @@ from llmos.crons.cycles import run_cycle
 from llmos.crons.deciding import Deciding
 from llmos.crons.engine import CronEngine
 from llmos.crons.holding import PROGRAM, CronsElsewhere
+from llmos.crons.rewriting import Rewriting
 from llmos.crons.status import CronStatus
 from llmos.crons.wording import Wording
 from llmos.errors import ConfigError, PermissionDenied, StoreError, UserError
@@ -524,6 +525,7 @@ class CognitiveKernel:
             self._compiler,
             {tool.name: tool.effect for tool in registry},
             self._wording(),
+            self._rewriting(),
         )
 
     def _wording(self) -> Wording | None:
@@ -533,6 +535,22 @@ class CognitiveKernel:
             return None
         economy, config = kernel.economy, kernel.config
         return Wording(kernel.store, economy, config, self._processor, self._clock, self._cwd)
+
+    def _rewriting(self) -> Rewriting | None:
+        """Makes new texts for agents, where the settings want it."""
+        kernel = self._kernel
+        if not kernel.config.cron_rewriting:
+            return None
+        return Rewriting(
+            kernel.store,
+            self.traces,
+            kernel.economy,
+            kernel.config,
+            kernel.registry,
+            self._processor,
+            self._clock,
+            self._cwd,
+        )
 
     def _deciding(self) -> Deciding:
         return Deciding(self._cron_context(), self._user_id)
