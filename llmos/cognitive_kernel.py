@@ -497,7 +497,8 @@ class CognitiveKernel:
         """
         store, purge = self._kernel.store, Purge(self.get_volume(volume_type, owner_id), type, name)
         gone = store.write(lambda tx: purge.carry_out(tx, why))
-        sweep(store)
+        with suppress(StoreError):  # the cron of the system tries again
+            sweep(store)
         return gone
 
     def get_team_volume(self, team_id: str | None = None) -> Volume:

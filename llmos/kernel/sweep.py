@@ -39,7 +39,11 @@ def sweep(store: Store, untouched_s: float = UNTOUCHED_S) -> Swept:
     Args:
         store: Of the home.
         untouched_s: How long nobody must have put a content.
+
+    Raises:
+        StoreError: The database cannot be read, or nothing can be deleted.
     """
+    store.blobs.drop_unfinished(untouched_s)
     old = set(store.blobs.untouched(untouched_s))
     # Read after: what is named from now on has been put, and so touched, from now on.
     needed = store.read(lambda c: set(_needed(c, store.blobs))) if old else set()

@@ -15,6 +15,8 @@ from llmos.errors import IntegrityError, StoreError
 from llmos.store.ids import new_id
 
 _CHUNK = 1 << 20
+_UNFINISHED = ".llmos-"
+"""What the names of files begin with that are not under their own name yet, or no longer."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -120,19 +122,32 @@ class BlobStore:
 
         Returns:
             The bytes that were freed; 0 if it is still there.
+
+        Raises:
+            StoreError: Nothing can be deleted there.
         """
         path = self._path(digest)
-        aside = self.root / f".llmos-{new_id()}"
-        try:
+        aside = self.root / f"{_UNFINISHED}{new_id()}"
+        with _writing_to(self.root), suppress(FileNotFoundError):  # another process was faster
             path.rename(aside)
             found = aside.stat()
-            if found.st_mtime >= time.time() - seconds:
-                aside.rename(path)
-                return 0
-            aside.unlink()
-        except FileNotFoundError:  # another process was faster
-            return 0
-        return found.st_size
+            if found.st_mtime < time.time() - seconds:
+                aside.unlink()
+                return found.st_size
+            aside.rename(path)
+        return 0
+
+    def drop_unfinished(self, seconds: float) -> None:
+        """Delete what processes that died were writing or dropping so long ago.
+
+        Raises:
+            StoreError: Nothing can be deleted there.
+        """
+        before = time.time() - seconds
+        with _writing_to(self.root):
+            for path in self.root.glob(f"{_UNFINISHED}*"):
+                if _touched(path) < before:
+                    path.unlink(missing_ok=True)
 
     @staticmethod
     def digest(path: Path) -> str:
@@ -201,7 +216,7 @@ def _check(found: str, digest: str) -> None:
 @contextmanager
 def _temporary(folder: Path, mode: int) -> Iterator[tuple[IO[bytes], Path]]:
     """A file in ``folder`` to be renamed away; removed if it was not."""
-    path = folder / f".llmos-{new_id()}"
+    path = folder / f"{_UNFINISHED}{new_id()}"
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             yield file, path

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from llmos import LLMOS, Mode
+from llmos.errors import StoreError
 from llmos.kernel.journal import Journal
 from llmos.kernel.snapshot import Entry, Snapshots
 from llmos.kernel.sweep import UNTOUCHED_S, sweep
@@ -62,6 +63,23 @@ async def test_a_purge_takes_the_contents_along_that_only_its_run_needed(
     assert of("secret of a") not in kept(blobs)
     await os_.undo(second)
     assert (cwd / "b.txt").read_text() == "what b was"
+
+
+async def test_a_run_is_purged_also_where_no_blob_can_be_deleted(
+    make_os: MakeOS, cwd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os_, blobs, first, _ = await two_runs(make_os, cwd)
+    age(blobs)
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(StoreError, match="cannot write to"):
+        blobs.drop(of("secret of a"), 3600)
+    os_.kernel.purge(ArtifactType.TRACE, first)
+    assert [t.goal for t in os_.traces.recent()] == [OTHER.goal]
+    assert of("secret of a") in kept(blobs)
 
 
 async def test_contents_of_a_run_that_is_purged_at_once_go_with_a_later_cycle_of_the_system(

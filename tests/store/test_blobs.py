@@ -170,3 +170,13 @@ def test_what_is_put_in_the_midst_of_a_drop_is_there_afterwards(
     monkeypatch.setattr(Path, "rename", and_put)
     assert blobs.drop(digest, 3600) == 4
     assert blobs.get(digest) == b"same"
+
+
+def test_what_a_process_that_died_was_writing_can_be_dropped(blobs: BlobStore) -> None:
+    digest = blobs.put(b"whole")
+    (blobs.root / ".llmos-half").write_bytes(b"half")
+    blobs.drop_unfinished(3600)
+    assert len(stored(blobs)) == 2, "its process may be alive"
+    age(blobs)
+    blobs.drop_unfinished(3600)
+    assert stored(blobs) == [blobs.root / digest[:2] / digest[2:]]
