@@ -46,6 +46,7 @@ from llmos.kernel.economy import Economy
 from llmos.kernel.envelope import Envelope
 from llmos.kernel.intents import Intent
 from llmos.kernel.kernel import Kernel
+from llmos.kernel.sweep import sweep
 from llmos.memory.traces import Traces
 from llmos.observability import ActivityReport, FeedEntry, ObservabilityHub, activity_report
 from llmos.observability.harmless import harmless
@@ -480,6 +481,9 @@ class CognitiveKernel:
     ) -> int:
         """Delete an artifact or a run with all that was made from it. It cannot be undone.
 
+        Copies of files that only a purged run needed for its undo go too; those that somebody has
+        put in the last hour with a later cycle of the system's cron.
+
         Args:
             type: Kind of artifact; ``trace`` for a run.
             name: Its name; the id of a run.
@@ -494,8 +498,11 @@ class CognitiveKernel:
             PermissionDenied: The user may not purge there.
             UserError: There is no such artifact, or it cannot be purged now.
         """
-        purge = Purge(self.get_volume(volume_type, owner_id), type, name)
-        return self._kernel.store.write(lambda tx: purge.carry_out(tx, why))
+        store, purge = self._kernel.store, Purge(self.get_volume(volume_type, owner_id), type, name)
+        gone = store.write(lambda tx: purge.carry_out(tx, why))
+        with suppress(StoreError):  # the cron of the system tries again
+            sweep(store)
+        return gone
 
     def get_team_volume(self, team_id: str | None = None) -> Volume:
         """A team's volume.

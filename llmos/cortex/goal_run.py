@@ -41,6 +41,7 @@ from llmos.memory.paths import absolute, moved
 from llmos.memory.traces import REPLAY, Candidate, Scope, Traces
 from llmos.plugins.program import ProgramRunner
 from llmos.replay.eligible import Situation
+from llmos.replay.world import fits
 from llmos.sentience.block import internal_state_block
 from llmos.sentience.policy import Policy
 from llmos.sentience.state import InternalState, internal_state, take_in_some
@@ -159,7 +160,9 @@ class GoalRun:
         """Choose the mode and the trace; runs nothing and stores nothing."""
         request = self._request
         self._calls.renew_tools()
-        candidates = self._traces.candidates(request.goal, Scope(request.user_id))
+        candidates = self._fitting_first(
+            self._traces.candidates(request.goal, Scope(request.user_id))
+        )
         situation = Situation(
             self._now,
             {**self._calls.tool_digests(), GOAL: GOAL_DIGEST},
@@ -525,6 +528,22 @@ class GoalRun:
     def _broken(self, error: str) -> Outcome:
         cost = self._envelope.spent_usd
         return Outcome(self._decision.mode, Verdict.FAILED, cost_usd=cost, error=error)
+
+    def _fitting_first(self, candidates: list[Candidate]) -> list[Candidate]:
+        """The same, but those first whose files are as they found them.
+
+        However good a trace is, where somebody has changed its files since for good, it would be
+        tried and left each time, and a model paid, although a newer one knows the present world.
+        """
+        observer, places = self._kernel.observer, self._places
+
+        def misfits(candidate: Candidate) -> bool:
+            return not fits(absolute(candidate.trace, places), observer)
+
+        if len(candidates) < 2 or not misfits(candidates[0]):
+            return candidates
+        fitting = [c for c in candidates[1:] if not misfits(c)]
+        return [*fitting, *(c for c in candidates if c not in fitting)]
 
     def _named(self, candidates: list[Candidate]) -> Trace | None:
         for candidate in candidates:

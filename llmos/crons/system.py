@@ -14,6 +14,7 @@ from llmos.crons.cycle import CronLevel, CycleReport, CycleTask
 from llmos.crons.doubts import put_aside
 from llmos.crons.findings import Finding, milestone
 from llmos.crons.sharing import Examined, Sharing
+from llmos.crons.tidying import tidy
 from llmos.evolution import proposals
 from llmos.evolution.proposals import ProposalStatus
 from llmos.store import Transaction
@@ -52,6 +53,7 @@ class SystemCycle:
         since = int(json.loads(known)["seq"]) if known else 0
         upto, news = store.read(lambda c: _news(c, since))
         cases = self._examined() if news else []
+        tidy(store)
         tasks = store.write(lambda tx: self._note(tx, cases, upto, news))
         why = "" if tasks else ("nothing new" if not news else "nothing to say of what is new")
         return CycleReport(_LEVEL, "system", tasks=tuple(tasks), why=why, looked_at=news)

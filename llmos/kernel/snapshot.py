@@ -50,6 +50,11 @@ class TooLarge(Exception):
     """The folder has more files or bytes than a snapshot may hold."""
 
 
+_REMEMBERED = 20_000
+"""Digests that are remembered, or twice as many as a folder may have files: what a process that
+lives for months has seen since it began would be more and more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cap:
     """Largest folder that is snapshotted."""
@@ -65,7 +70,8 @@ class Snapshots:
         self._blobs = blobs
         self._cap = cap or Cap()
         self._known: dict[tuple[int, int, int, int, int], str] = {}
-        self._stored: set[str] = set()
+        """The latest asked for stand last; the first are forgotten."""
+        self._most = max(_REMEMBERED, 2 * self._cap.files)
         self._lock = threading.Lock()
 
     def entry(self, path: str, *, keep: bool = False) -> Entry:
@@ -132,8 +138,10 @@ class Snapshots:
     def _digest(self, path: str, found: os.stat_result, keep: bool) -> str:
         key = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         with self._lock:
-            known = self._known.get(key)
-        if known is not None and (not keep or known in self._stored):
+            known = self._known.pop(key, None)
+            if known is not None:
+                self._known[key] = known
+        if known is not None and (not keep or self._blobs.holds(known, found.st_size)):
             return known
         # A file written a moment ago may change again within the clock's grain: not remembered.
         # Asked before it is read, which may take longer than that.
@@ -142,8 +150,8 @@ class Snapshots:
         if not fresh:
             with self._lock:
                 self._known[key] = digest
-        if keep:
-            self._stored.add(digest)
+                if len(self._known) > self._most:
+                    del self._known[next(iter(self._known))]
         return digest
 
 

@@ -42,6 +42,8 @@ class Scope:
     user_id: str
 
 
+_GOOD = [verdict.value for verdict in Verdict if verdict.good]
+
 _RANK = case(
     (traces.c.verdict == Verdict.VERIFIED.value, 0),
     (traces.c.verdict == Verdict.CONFIRMED.value, 1),
@@ -59,27 +61,29 @@ class Traces:
     def candidates(self, goal: str, scope: Scope, *, limit: int = 5) -> list[Candidate]:
         """Traces of the same goal, the best first: by evidence, standing, age.
 
-        A replay is no evidence of its own and is not among them.
+        A replay is no evidence of its own and is not among them. Where there are more than the
+        limit, the newest good one is the last of them: it knows the world as it was of late.
         """
-        query = (
-            select(traces)
-            .where(
-                traces.c.goal_key == goal_key(goal),
-                traces.c.volume == "user",
-                traces.c.owner == scope.user_id,
-                traces.c.status == "done",
-                traces.c.source.not_like(f"{REPLAY}%"),
-            )
-            .order_by(
-                traces.c.quarantined,
-                _RANK,
-                traces.c.standing.desc(),
-                traces.c.started_at.desc(),
-                traces.c.id.desc(),
-            )
-            .limit(limit)
+        mine = select(traces).where(
+            traces.c.goal_key == goal_key(goal),
+            traces.c.volume == "user",
+            traces.c.owner == scope.user_id,
+            traces.c.status == "done",
+            traces.c.source.not_like(f"{REPLAY}%"),
         )
-        rows = self._store.read(lambda c: c.execute(query).all())
+        age = (traces.c.started_at.desc(), traces.c.id.desc())
+        best = mine.order_by(traces.c.quarantined, _RANK, traces.c.standing.desc(), *age)
+        newest = mine.where(traces.c.verdict.in_(_GOOD), traces.c.quarantined.is_(False))
+
+        def read(c: Connection) -> list[Row[Any]]:
+            rows = list(c.execute(best.limit(limit)).all())
+            if len(rows) == limit > 1:
+                last = c.execute(newest.order_by(*age).limit(1)).first()
+                if last is not None and last.id not in {row.id for row in rows}:
+                    rows[-1] = last
+            return rows
+
+        rows = self._store.read(read)
         # An index on a digest finds the folded goal; two goals with one digest are still two.
         same = [row for row in rows if row.folded == fold(goal)]
         return [Candidate(self._with_steps(row), row.standing) for row in same]
@@ -272,12 +276,11 @@ def newest_good(
         limit: How many at most.
         shown: Condition on the ids of runs: which of them may be seen.
     """
-    good = [v.value for v in Verdict if v.good]
     mine = select(traces.c.id).where(
         traces.c.volume == "user",
         traces.c.owner == user_id,
         traces.c.status == "done",
-        traces.c.verdict.in_(good),
+        traces.c.verdict.in_(_GOOD),
         traces.c.quarantined.is_(False),
         traces.c.source.not_like(f"{REPLAY}%"),
         traces.c.source.not_like("tool:%"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from llmos.kernel.observe import Observer, fully_observed
+from llmos.kernel.observe import FILE, Observer, fully_observed
 from llmos.values import Trace
 
 Digests = Mapping[str, str | None]
@@ -41,3 +41,24 @@ def world_of(trace: Trace, observer: Observer) -> World:
     if now == first:
         return World.BEFORE
     return World.AFTER if now == last and all(map(fully_observed, trace.steps)) else World.OTHER
+
+
+def fits(trace: Trace, observer: Observer) -> bool:
+    """Whether the single files that ``trace`` read and wrote are now as it can be replayed with.
+
+    No guard: what no file tells (folders, other tools) is not looked at, and a file that has
+    changed may still read the same. It tells which of several traces is the one to try.
+
+    Args:
+        trace: With absolute paths of this run's folders.
+        observer: Looks at files.
+    """
+    if world_of(trace, observer) is World.OTHER:
+        return False
+    written = targets(trace)[0]
+    return all(
+        observer.file_now(resource) == then
+        for step in trace.steps
+        for resource, then in step.footprint.reads.items()
+        if resource.startswith(FILE) and resource not in written
+    )

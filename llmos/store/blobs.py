@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from llmos.errors import IntegrityError, StoreError
 from llmos.store.ids import new_id
 
 _CHUNK = 1 << 20
+_UNFINISHED = ".llmos-"
+"""What the names of files begin with that are not under their own name yet, or no longer."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -34,7 +37,7 @@ class BlobStore:
             StoreError: It cannot be written (full disk, read-only home).
         """
         digest = hashlib.sha256(data).hexdigest()
-        if not self._has(digest, len(data)):
+        if not self.holds(digest, len(data)):
             with self._incoming() as (file, temporary):
                 file.write(data)
                 self._move_in(file, temporary, digest)
@@ -49,7 +52,7 @@ class BlobStore:
         """
         with path.open("rb") as source:
             digest, size = _read_through(source)
-            if self._has(digest, size):
+            if self.holds(digest, size):
                 return digest
             source.seek(0)
             with self._incoming() as (file, temporary):
@@ -87,6 +90,65 @@ class BlobStore:
                 file.flush()
                 temporary.replace(path)
 
+    def holds(self, digest: str, size: int) -> bool:
+        """Whether the content is kept; then it counts as kept just now (see `drop`).
+
+        Args:
+            digest: Of the content.
+            size: Its bytes; a blob that a power cut has torn has another size, and does not count.
+        """
+        path = self._path(digest)
+        try:
+            os.utime(path)
+            return path.stat().st_size == size
+        except OSError:
+            return False
+
+    def untouched(self, seconds: float) -> Iterator[str]:
+        """Digests of what nobody has put for so long."""
+        before = time.time() - seconds
+        for folder in self.root.glob("[0-9a-f][0-9a-f]"):
+            for path in folder.iterdir():
+                digest = folder.name + path.name
+                if _DIGEST.fullmatch(digest) and _touched(path) < before:
+                    yield digest
+
+    def drop(self, digest: str, seconds: float) -> int:
+        """Delete a blob, unless somebody has put that content again in the last ``seconds``.
+
+        Who puts a content that is there touches the blob first, and only then writes down that it
+        is needed. So it is taken aside before it is looked at: either its time says that somebody
+        has put it, and it goes back, or whoever puts it from now on finds nothing and writes it.
+
+        Returns:
+            The bytes that were freed; 0 if it is still there.
+
+        Raises:
+            StoreError: Nothing can be deleted there.
+        """
+        path = self._path(digest)
+        aside = self.root / f"{_UNFINISHED}{new_id()}"
+        with _writing_to(self.root), suppress(FileNotFoundError):  # another process was faster
+            path.rename(aside)
+            found = aside.stat()
+            if found.st_mtime < time.time() - seconds:
+                aside.unlink()
+                return found.st_size
+            aside.rename(path)
+        return 0
+
+    def drop_unfinished(self, seconds: float) -> None:
+        """Delete what processes that died were writing or dropping so long ago.
+
+        Raises:
+            StoreError: Nothing can be deleted there.
+        """
+        before = time.time() - seconds
+        with _writing_to(self.root):
+            for path in self.root.glob(f"{_UNFINISHED}*"):
+                if _touched(path) < before:
+                    path.unlink(missing_ok=True)
+
     @staticmethod
     def digest(path: Path) -> str:
         """SHA-256, in hex, of a file's content.
@@ -101,13 +163,6 @@ class BlobStore:
         if not _DIGEST.fullmatch(digest):
             raise IntegrityError(f"{digest[:80]!r} is not a digest")
         return self.root / digest[:2] / digest[2:]
-
-    def _has(self, digest: str, size: int) -> bool:
-        try:
-            # A torn blob has another size: it is written again.
-            return self._path(digest).stat().st_size == size
-        except OSError:
-            return False
 
     @contextmanager
     def _incoming(self) -> Iterator[tuple[IO[bytes], Path]]:
@@ -143,6 +198,13 @@ def _read_through(source: IO[bytes], copy: IO[bytes] | None = None) -> tuple[str
     return h.hexdigest(), size
 
 
+def _touched(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # gone since
+        return float("inf")
+
+
 def _check(found: str, digest: str) -> None:
     if found != digest:
         raise IntegrityError(
@@ -154,7 +216,7 @@ def _check(found: str, digest: str) -> None:
 @contextmanager
 def _temporary(folder: Path, mode: int) -> Iterator[tuple[IO[bytes], Path]]:
     """A file in ``folder`` to be renamed away; removed if it was not."""
-    path = folder / f".llmos-{new_id()}"
+    path = folder / f"{_UNFINISHED}{new_id()}"
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             yield file, path

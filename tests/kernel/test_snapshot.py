@@ -150,9 +150,41 @@ def test_a_content_is_kept_also_when_its_digest_was_known_before(
     path.write_text("x")
     time.sleep(0.08)  # old enough to be remembered
     digest = snapshots.entry(str(path)).digest
-    assert digest is not None and not blobs._has(digest, 1)
+    assert digest is not None and not blobs.holds(digest, 1)
     snapshots.entry(str(path), keep=True)
     assert blobs.get(digest) == b"x"
+
+
+def test_a_content_that_was_dropped_meanwhile_is_kept_again(
+    root: Path, snapshots: Snapshots, blobs: BlobStore
+) -> None:
+    path = root / "a"
+    path.write_text("x")
+    time.sleep(0.08)  # old enough to be remembered
+    digest = snapshots.entry(str(path), keep=True).digest
+    assert digest is not None and blobs.drop(digest, -1.0) == 1  # by another process
+    assert snapshots.entry(str(path), keep=True).digest == digest
+    assert blobs.get(digest) == b"x"
+
+
+def test_what_was_looked_at_long_ago_is_forgotten_and_told_right_all_the_same(
+    root: Path, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmos.kernel.snapshot._REMEMBERED", 10)
+    snapshots = Snapshots(blobs, Cap(files=5))
+    paths = [root / str(n) for n in range(30)]
+    for path in paths:
+        path.write_text(path.name)
+    time.sleep(0.08)  # old enough to be remembered
+    often = snapshots.entry(str(paths[0]))
+    before = [snapshots.entry(str(p)) for p in paths if snapshots.entry(str(paths[0])) == often]
+    assert len(snapshots._known) == 10
+    with monkeypatch.context() as patched:
+        patched.setattr(BlobStore, "digest", None)  # what is used all the time is remembered
+        assert snapshots.entry(str(paths[0])) == often
+    assert [snapshots.entry(str(p)) for p in paths] == before
+    monkeypatch.undo()
+    assert Snapshots(blobs, Cap(files=50_000))._most == 100_000
 
 
 def test_a_file_rewritten_at_once_with_the_same_size_is_noticed(

@@ -169,6 +169,18 @@ async def test_a_limit_keeps_the_best(traces: Traces) -> None:
     found = traces.candidates(TRACE.goal, ALICE, limit=2)
     assert found[0].trace.id == best
     assert len(found) == 2
+    assert [c.trace.id for c in traces.candidates(TRACE.goal, ALICE, limit=1)] == [best]
+
+
+async def test_a_limit_keeps_the_newest_good_one_too(traces: Traces) -> None:
+    confirmed = replace(TRACE, verdict=Verdict.CONFIRMED)
+    *_, best = await learn(traces, *[confirmed] * 6)
+    (newest,) = await learn(traces, TRACE)
+    (wrong,) = await learn(traces, TRACE)
+    await learn(traces, replace(TRACE, verdict=Verdict.FAILED))
+    await traces.judge(wrong, Verdict.REFUTED, user_id="alice", by="person")
+    found = [c.trace.id for c in traces.candidates(TRACE.goal, ALICE, limit=3)]
+    assert (found[0], found[-1], len(set(found))) == (best, newest, 3)
 
 
 async def test_replays_and_other_users_traces_are_no_candidates(

@@ -117,3 +117,66 @@ def test_a_source_that_cannot_be_read_is_its_own_error(blobs: BlobStore, tmp_pat
     with pytest.raises(FileNotFoundError):
         blobs.put_file(tmp_path / "missing")
     assert not blobs.root.exists()
+
+
+# --- what can go ----------------------------------------------------------------------------
+
+
+def age(blobs: BlobStore, seconds: float = 7200) -> None:
+    """As if everything had been put so long ago."""
+    for path in stored(blobs):
+        then = path.stat().st_mtime - seconds
+        os.utime(path, (then, then))
+
+
+def test_what_nobody_has_put_for_long_can_be_dropped(blobs: BlobStore) -> None:
+    digest = blobs.put(b"old")
+    assert list(blobs.untouched(3600)) == [] and blobs.drop(digest, 3600) == 0
+    age(blobs)
+    assert list(blobs.untouched(3600)) == [digest]
+    assert blobs.drop(digest, 3600) == 3
+    assert stored(blobs) == [] and blobs.drop(digest, 3600) == 0
+
+
+def test_what_is_put_again_counts_as_put_just_now(blobs: BlobStore) -> None:
+    digest = blobs.put(b"same")
+    age(blobs)
+    assert blobs.put(b"same") == digest
+    assert list(blobs.untouched(3600)) == []
+
+
+def test_what_is_put_again_after_it_was_found_old_is_not_dropped(blobs: BlobStore) -> None:
+    digest = blobs.put(b"same")
+    age(blobs)
+    (found,) = blobs.untouched(3600)
+    blobs.put(b"same")
+    assert blobs.drop(found, 3600) == 0
+    assert blobs.get(digest) == b"same"
+
+
+def test_what_is_put_in_the_midst_of_a_drop_is_there_afterwards(
+    blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = blobs.put(b"same")
+    age(blobs)
+    rename = Path.rename
+
+    def and_put(path: Path, target: Path) -> Path:
+        renamed = rename(path, target)
+        monkeypatch.undo()
+        blobs.put(b"same")
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", and_put)
+    assert blobs.drop(digest, 3600) == 4
+    assert blobs.get(digest) == b"same"
+
+
+def test_what_a_process_that_died_was_writing_can_be_dropped(blobs: BlobStore) -> None:
+    digest = blobs.put(b"whole")
+    (blobs.root / ".llmos-half").write_bytes(b"half")
+    blobs.drop_unfinished(3600)
+    assert len(stored(blobs)) == 2, "its process may be alive"
+    age(blobs)
+    blobs.drop_unfinished(3600)
+    assert stored(blobs) == [blobs.root / digest[:2] / digest[2:]]
