@@ -87,7 +87,7 @@ class Dispatcher:
             refused += (f"tool {asking.tool.name}: {left}",)
         if forced in (Mode.FOLLOWER, Mode.CRYSTALLIZED):
             return Decision(forced, 0.0, None, {}, _why_not(refused), refused)
-        example = next((c for c, _ in looked_at if _shows(c.trace)), None)
+        example = next((c for c, _ in looked_at if _shows(c.trace, situation)), None)
         if example is not None and forced in (None, Mode.MIXED):
             why = f"a trace of this goal cannot be followed ({_why_not(refused)})"
             reason = f"{why}; {_paid(budget_usd)}"
@@ -142,8 +142,15 @@ def _serve(reading: Reading, refused: tuple[str, ...], followable: Candidate | N
     )
 
 
-def _shows(trace: Trace) -> bool:
-    """Whether a model may be shown the trace. One made after an example may repeat its mistakes."""
+def _shows(trace: Trace, situation: Situation) -> bool:
+    """Whether a model may be shown the trace. One made after an example may repeat its mistakes.
+
+    What was done in another project was done as is told there: it is shown only where no more was
+    told than is told now.
+    """
+    elsewhere = trace.project != situation.project
+    if elsewhere and trace.context_digest not in ("", situation.context_digest):
+        return False
     return trace.verdict.good and bool(trace.steps) and not trace.source.startswith(EXAMPLE)
 
 

@@ -26,6 +26,7 @@ from llmos.cortex.tool_search.offer import Offer
 from llmos.cortex.tool_search.past import Past
 from llmos.cortex.tool_search.toolboxes import Toolboxes
 from llmos.errors import LLMOSError, LowBatteryError, UserError
+from llmos.evolution.abroad import marked
 from llmos.evolution.audits import record_audit
 from llmos.evolution.ledger import judge_tool, record_run
 from llmos.evolution.near_miss import near_miss
@@ -140,7 +141,7 @@ class GoalRun:
             self._calls,
             self._watchdog,
             kernel.config,
-            Past(kernel.store, request.user_id, request.team_id, self._places),
+            Past(kernel.store, request.user_id, request.team_id, self._places, request.project),
             programs,
         )
         self._envelope = Envelope(kernel.economy, request.scopes, self.id, request.goal[:80])
@@ -159,15 +160,19 @@ class GoalRun:
         """Choose the mode and the trace; runs nothing and stores nothing."""
         request = self._request
         self._calls.renew_tools()
-        candidates = self._traces.candidates(request.goal, Scope(request.user_id))
+        project, scope = request.project or "", Scope(request.user_id)
+        candidates = self._traces.candidates(request.goal, scope, project=project)
         situation = Situation(
             self._now,
             {**self._calls.tool_digests(), GOAL: GOAL_DIGEST},
             request.context_digest,
             str(request.cwd),
             self._kernel.config.answer_cache,
+            project,
         )
         readings = self._foreseeable(self._shelf.readings(self._places.relative(request.goal)))
+        store, registry = self._kernel.store, self._calls.registry
+        readings = marked(store, readings, request.user_id, project, registry)
         self._left_usd = self._kernel.economy.status("system").left_usd
         self._decision = Dispatcher().decide(
             request.goal,

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, insert, or_, select, update
 
 from llmos.errors import UserError
+from llmos.kernel.projects import note_project
 from llmos.kernel.recorder import footprint_from
 from llmos.kernel.text import json_text, plain
 from llmos.memory.fold import fold, goal_key
@@ -56,11 +57,21 @@ class Traces:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def candidates(self, goal: str, scope: Scope, *, limit: int = 5) -> list[Candidate]:
+    def candidates(
+        self, goal: str, scope: Scope, *, limit: int = 5, project: str | None = None
+    ) -> list[Candidate]:
         """Traces of the same goal, the best first: by evidence, standing, age.
 
-        A replay is no evidence of its own and is not among them.
+        A replay is no evidence of its own and is not among them. Where the goal was done in the
+        project, or said to be wrong there, that alone counts; else what was done elsewhere does.
+
+        Args:
+            goal: The user's sentence.
+            scope: Whose.
+            limit: How many at most.
+            project: The project that the goal is said in; None for none.
         """
+        here = traces.c.project == project if project else traces.c.project.is_(None)
         query = (
             select(traces)
             .where(
@@ -71,6 +82,7 @@ class Traces:
                 traces.c.source.not_like(f"{REPLAY}%"),
             )
             .order_by(
+                case((here, 0), else_=1),
                 traces.c.quarantined,
                 _RANK,
                 traces.c.standing.desc(),
@@ -82,6 +94,9 @@ class Traces:
         rows = self._store.read(lambda c: c.execute(query).all())
         # An index on a digest finds the folded goal; two goals with one digest are still two.
         same = [row for row in rows if row.folded == fold(goal)]
+        own = [row for row in same if (row.project or "") == (project or "")]
+        if any(row.verdict != Verdict.FAILED.value for row in own):
+            same = own
         return [Candidate(self._with_steps(row), row.standing) for row in same]
 
     def get(self, trace_id: str) -> Trace:
@@ -312,6 +327,7 @@ def _trace(row: Row[Any], step_rows: Sequence[Row[Any]]) -> Trace:
         part_of=row.part_of or "",
         prefix=_prefix(row.decision),
         quarantined=row.quarantined,
+        project=row.project or "",
     )
 
 
@@ -337,6 +353,7 @@ def _step(row: Row[Any]) -> Step:
 def _insert(
     tx: Transaction, trace: Trace, trace_id: str, user_id: str, team_id: str | None
 ) -> None:
+    note_project(tx, "user", user_id, trace.project)
     tx.conn.execute(
         insert(traces).values(
             id=trace_id,
@@ -344,6 +361,7 @@ def _insert(
             owner=user_id,
             user_id=user_id,
             team_id=team_id,
+            project=trace.project or None,
             status="done",
             goal=trace.goal,
             folded=fold(trace.goal),

@@ -72,7 +72,8 @@ def is_private(
     conn: Connection, place: Place, kind: PrivateKind = "volume", subject: str = ""
 ) -> bool:
     """Whether this was kept private, by itself or with the whole volume."""
-    whole = _row(place, "volume", "")
+    # A project's volume is private with the volume that it lies in.
+    whole = _row(place, "volume", "") | _row(place.whole, "volume", "")
     meant = whole if kind == "volume" else whole | _row(place, kind, _stored(kind, subject))
     return conn.execute(select(private.c.at).where(meant).limit(1)).first() is not None
 
