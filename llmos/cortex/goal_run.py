@@ -45,7 +45,7 @@ from llmos.replay.eligible import Situation
 from llmos.sentience.block import internal_state_block
 from llmos.sentience.policy import Policy
 from llmos.sentience.state import InternalState, internal_state, take_in_some
-from llmos.store import new_id
+from llmos.store import Transaction, new_id
 from llmos.values import (
     Context,
     Decision,
@@ -57,6 +57,8 @@ from llmos.values import (
     Trace,
     Verdict,
 )
+from llmos.volumes import Place
+from llmos.volumes.privacy import inherit
 
 T = TypeVar("T")
 
@@ -412,14 +414,12 @@ class GoalRun:
 
     async def _remembered(self, outcome: Outcome, result: RunResult) -> None:
         await self._remember(outcome, result)
-        if self._kernel.config.note_facts and not self._request.part_of:
-            await asyncio.to_thread(self._hear)
         if self._kernel.config.enable_sentience:
             user = self._request.user_id
             await self._kernel.store.awrite(lambda tx: take_in_some(tx, user))
 
     async def _remember(self, outcome: Outcome, result: RunResult) -> None:
-        await self._end(replace(outcome, verdict=result.verdict, error=result.error))
+        await self._end(replace(outcome, verdict=result.verdict, error=result.error), hears=True)
         source = self._decision.source
         if result.audit is not None:
             user, store = self._request.user_id, self._kernel.store
@@ -451,12 +451,13 @@ class GoalRun:
         elif outcome.replay_clean is not None:
             await self._traces.replayed(source, clean=outcome.replay_clean)
 
-    def _hear(self) -> None:
+    def _hear(self, tx: Transaction) -> None:
         """Note what the user's goal says that holds beyond it, however the run ended."""
         request = self._request
-        facts = Facts(self._kernel.store, request.user_id, request.project)
-        heard = facts.heard(request.goal, self.id)
-        self.noted = tuple(noted.told for noted in heard if noted.what != "again")
+        if self._kernel.config.note_facts and not request.part_of:
+            facts = Facts(self._kernel.store, request.user_id, request.project)
+            heard = facts.heard_in(tx, request.goal, self.id)
+            self.noted = tuple(noted.told for noted in heard if noted.what != "again")
 
     @property
     def _reads(self) -> bool:
@@ -590,7 +591,7 @@ class GoalRun:
             warnings=(*self._request.warnings, *self._calls.warnings),
         )
 
-    async def _end(self, outcome: Outcome) -> None:
+    async def _end(self, outcome: Outcome, *, hears: bool = False) -> None:
         plan = self._orders.plan if self._orders is not None else None
         if plan is not None and outcome.mode is Mode.ORCHESTRATOR:
             # Parts that were not begun leave no step: by this they can be done later.
@@ -617,9 +618,14 @@ class GoalRun:
             offer=self._toolboxes.record(),
             context=self._seen.record() if self._seen is not None else None,
         )
-        await self._kernel.runs.end(
-            self._request.beginning(self.id, self._now), ending, self._places
-        )
+
+        def also(tx: Transaction) -> None:
+            inherit(tx, Place("user", self._request.user_id), self.id)
+            if hears:
+                self._hear(tx)
+
+        beginning = self._request.beginning(self.id, self._now)
+        await self._kernel.runs.end(beginning, ending, self._places, also)
 
 
 def _granted(kernel: Kernel, request: Request) -> frozenset[str] | None:

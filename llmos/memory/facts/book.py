@@ -230,6 +230,10 @@ class Facts:
         """
         return self._notes(statements(text), run_id, "goal")
 
+    def heard_in(self, tx: Transaction, text: str, run_id: str) -> list[Noted]:
+        """`heard` in the transaction that also ends the run: the note is there if the end is."""
+        return [self._note(tx, said, run_id, "goal") for said in statements(text)]
+
     def corrected(self, goal: str, note: str, run_id: str, *, right: bool) -> list[Noted]:
         """Note what a user says of a run, where it holds beyond it.
 
