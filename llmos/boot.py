@@ -256,7 +256,13 @@ class LLMOS:
             LowBatteryError: A model is needed and the budget is used up.
         """
         await self.boot()
-        request = self._request(goal, mode, check, max_cost_usd, project, cwd, turns, agent)
+        asked = (goal, mode, check, max_cost_usd, project, cwd, turns, agent)
+        # Hooks may take their time, and other runs wait on this thread.
+        request = (
+            await asyncio.to_thread(self._request, *asked)
+            if self._memory
+            else (self._request(*asked))
+        )
         request = replace(request, plan=plan, session_id=session_id)
         if request.project:
             request = await asyncio.to_thread(self._met, request, request.project)
@@ -498,7 +504,8 @@ class LLMOS:
         agents = Agents(self._kernel.store, self.user_id, request.project)
 
         async def dispatch(part: Part, goal: str, max_cost_usd: float) -> RunResult:
-            mine = self._informed(request.part(part, goal, max_cost_usd, orders.run_id))
+            mine = request.part(part, goal, max_cost_usd, orders.run_id)
+            mine = await asyncio.to_thread(self._informed, mine)
             if part.agent:
                 named = await asyncio.to_thread(agents.get, part.agent)
                 mine = replace(mine, agent=named, auto=False)
@@ -532,8 +539,9 @@ class LLMOS:
     def _informed(self, request: Request) -> Request:
         """The request with what is known that bears on its goal."""
         asked = Asked(request.goal, request.user_id, request.project, request.cwd)
-        budget = self._kernel.config.memory_tokens
-        memory, warnings = bearing_on(self._kernel.store, asked, self._memory, budget)
+        store, config = self._kernel.store, self._kernel.config
+        limits = (config.memory_tokens, config.hook_seconds)
+        memory, warnings = bearing_on(store, asked, self._memory, *limits)
         return replace(request, memory=memory, warnings=warnings)
 
     def _run(self, request: Request, orders: Orders | None = None) -> GoalRun:
