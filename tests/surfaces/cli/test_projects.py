@@ -83,3 +83,29 @@ def test_the_files_of_a_project_stand_within_those_of_its_user(
     assert cli("volumes", "push", "--project", "web").code == 0
     assert "Be kinder." in cli("agents", "show", "kind", "--project", "web").out
     assert cli("agents", "show", "kind").code == 2
+
+
+def test_a_fact_of_one_project_is_made_to_hold_in_all(cli: Cli) -> None:
+    fact = cli("facts", "add", "Always be brief", "--project", "web", "--json").json["fact"]
+    said = cli("facts", "general", fact["id"][-6:], "--project", "web")
+    assert said.code == 0
+    (held,) = cli("facts", "--json").json
+    assert (held["project"], held["sentence"]) == ("", "Always be brief")
+    again = cli("facts", "general", held["id"])
+    assert again.code == 2 and "holds in all projects already" in again.err
+
+
+def test_an_agent_of_a_teams_project_is_for_its_members_in_that_project(
+    cli: Cli, cwd: Path
+) -> None:
+    (cwd / "kind.md").write_text(KIND)
+    alice = ("--team", "red", "--project", "web")
+    assert cli("agents", "create", "--file", "kind.md", "--in", "team-project", *alice).code == 0
+    bob = ("--user", "bob", "--team", "red")
+    assert cli("agents", "show", "kind", *bob).code == 2
+    assert "Be kind." in cli("agents", "show", "kind", *bob, "--project", "web").out
+    assert cli("volumes", "promote", "kind", "team", *bob, "--project", "web").code == 2
+    assert cli("volumes", "promote", "kind", "team", *alice).code == 0
+    assert "Be kind." in cli("agents", "show", "kind", *bob).out
+    missing = cli("agents", "show", "kind", "--in", "project")
+    assert missing.code == 2 and "--project NAME" in missing.err
