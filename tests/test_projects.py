@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,9 @@ from llmos import LLMOS, LLMOSConfig, Mode, Trace, Verdict, tool
 from llmos.cortex.processors import RecordedProcessor
 from llmos.errors import UserError
 from llmos.values import Context, Effect, Event, Limits, RunResult, Step, Syscalls, Usage
+from llmos.volumes import Place
 from tests.conftest import MakeOS, TestClock, recording
+from tests.support.planner import Planner, part
 
 WRITE = recording(
     "Write a greeting to hello.txt", ("Write", {"file_path": "hello.txt", "content": "hello\n"})
@@ -162,6 +165,28 @@ async def test_an_agent_of_a_project_goes_before_the_users_of_that_name(make_os:
     assert web.explain(WRITE.goal, agent="kind")[0].mode is not Mode.FOLLOWER
     web.kernel.agents.archive("kind")
     assert web.explain(WRITE.goal, agent="kind")[0].mode is Mode.FOLLOWER
+
+
+async def test_a_plan_that_names_agents_is_made_anew_in_another_project(make_os: MakeOS) -> None:
+    parts = [part("a", "Write 'a' to a.txt", agent="kind")]
+    web = await make_os(processor=Planner(lambda goal: parts), project="web")
+    web.kernel.agents.create(KIND)
+    first = await web.execute("Write it", mode="ORCHESTRATOR")
+    assert first.success and web.explain("Write it")[0].source == first.trace_id
+    decision, _ = web.explain("Write it", project="api")
+    assert decision.source != first.trace_id
+    assert "its parts name agents, and it was taken apart in another project" in decision.reason
+
+
+async def test_an_agent_that_a_plan_brings_is_of_its_project(make_os: MakeOS) -> None:
+    said = {
+        "parts": [part("a", "Write 'a' to a.txt", agent="poet")],
+        "agents": [{"name": "poet", "description": "Writes.", "prompt": "Be.", "tools": ["Write"]}],
+    }
+    web = await make_os(processor=Planner(lambda goal: json.dumps(said)), project="web")
+    assert (await web.execute("Write it", mode="ORCHESTRATOR")).success
+    assert web.kernel.agents.get("poet").place == Place("user", "alice").of("web")
+    assert (await make_os()).kernel.agents.find("poet") is None
 
 
 # --- learned tools -------------------------------------------------------------------------------

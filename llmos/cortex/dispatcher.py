@@ -53,7 +53,7 @@ class Dispatcher:
             reason = f"its {len(given.parts)} parts are given; every one is dispatched"
             return Decision(Mode.ORCHESTRATOR, 1.0, None, {}, reason)
         tools = [(r, r.refusal(situation.tools, error_budget)) for r in readings]
-        looked_at = [(c, refusals(c.trace, c.standing, situation)) for c in candidates]
+        looked_at = [(c, _refusals(c, situation)) for c in candidates]
         refused = tuple(
             f"trace {c.trace.id[-6:]}: {'; '.join(reasons)}" for c, reasons in looked_at if reasons
         )
@@ -94,6 +94,16 @@ class Dispatcher:
             return Decision(Mode.MIXED, 0.5, example.trace.id, {}, reason, refused)
         reason = f"{_why_not(refused)}; {_paid(budget_usd)}"
         return Decision(Mode.LEARNER, 1.0, None, {}, reason, refused)
+
+
+def _refusals(candidate: Candidate, situation: Situation) -> list[str]:
+    trace = candidate.trace
+    found = refusals(trace, candidate.standing, situation)
+    named = is_plan(trace.steps) and any(step.arguments.get("agent") for step in trace.steps)
+    if named and trace.project != situation.project:
+        # They may be that project's own, or of the same name and others.
+        found.append("its parts name agents, and it was taken apart in another project")
+    return found
 
 
 def _follow(candidate: Candidate, refused: tuple[str, ...]) -> Decision:

@@ -12,6 +12,7 @@ from random import Random
 from typing import TypeVar
 
 from llmos.config import LLMOSConfig
+from llmos.cortex.agents import Agents
 from llmos.cortex.assembly import Assembled, assemble
 from llmos.cortex.audit import Expected, affordable, expect, instead, judged, rate_of, without
 from llmos.cortex.dispatcher import UNKNOWN, Dispatcher
@@ -373,10 +374,17 @@ class GoalRun:
         planners = [r for r in readings if is_planner(r.tool)]
         try:
             if planners:
-                foreseen(self._request.goal, planners, self._now)
+                self._require_agents(foreseen(self._request.goal, planners, self._now))
         except UserError:
             return [r for r in readings if not is_planner(r.tool)]
         return list(readings)
+
+    def _require_agents(self, plan: Plan) -> None:
+        """Check that the agents of a plan are there: it may come from another project."""
+        request = self._request
+        agents = Agents(self._kernel.store, request.user_id, request.project)
+        for name in sorted({part.agent for part in plan.parts if part.agent}):
+            agents.get(name)
 
     def _require_depth(self) -> None:
         within = self._request.within
