@@ -2,6 +2,8 @@
 # on the machine but Python >=3.11. PYTHON=/path/to/python chooses another one.
 PYTHON ?= python3
 JOBS ?= 2
+# Tests start hundreds of processes: each would compile all modules again where this is set.
+export PYTHONDONTWRITEBYTECODE =
 BIN = .venv/bin
 INSTALL = @PYTHON='$(PYTHON)' sh scripts/install.sh
 

@@ -1,7 +1,7 @@
 """Everything that the documents claim about speed, measured here and now.
 
 python -m bench [agents] [audits] [events] [kernel] [parsing] [plans] [reads]
-                [report] [startup] [telemetry] [tools [PATH]] [--json]
+                [report] [rewriting] [startup] [telemetry] [tools [PATH]] [--json]
 
 PATH is the folder of the office benchmark, which the part ``tools`` asks for recall.
 """
@@ -24,6 +24,7 @@ PARTS = (
     "parsing",
     "plans",
     "agents",
+    "rewriting",
     "telemetry",
     "tools",
 )

@@ -12,14 +12,17 @@ from typing import cast
 
 from llmos.config import LLMOSConfig
 from llmos.cortex.agents import Agents, check_file
+from llmos.cortex.agents.model_records import ModelRecords
+from llmos.cortex.agents.selection import Record
 from llmos.cortex.tool_search.offer import stored_offer
-from llmos.crons import CronLevel, CycleReport, refinement
+from llmos.crons import CronLevel, CycleReport, agent_changes
 from llmos.crons.carriers import PlainCarrier
 from llmos.crons.context import CronContext
 from llmos.crons.cycles import run_cycle
 from llmos.crons.deciding import Deciding
 from llmos.crons.engine import CronEngine
 from llmos.crons.holding import PROGRAM, CronsElsewhere
+from llmos.crons.rewriting import Rewriting
 from llmos.crons.status import CronStatus
 from llmos.crons.wording import Wording
 from llmos.errors import ConfigError, PermissionDenied, StoreError, UserError
@@ -547,6 +550,7 @@ class CognitiveKernel:
             self._compiler,
             {tool.name: tool.effect for tool in registry},
             self._wording(),
+            self._rewriting(),
         )
 
     def _wording(self) -> Wording | None:
@@ -556,6 +560,22 @@ class CognitiveKernel:
             return None
         economy, config = kernel.economy, kernel.config
         return Wording(kernel.store, economy, config, self._processor, self._clock, self._cwd)
+
+    def _rewriting(self) -> Rewriting | None:
+        """Makes new texts for agents, where the settings want it."""
+        kernel = self._kernel
+        if not kernel.config.cron_rewriting:
+            return None
+        return Rewriting(
+            kernel.store,
+            self.traces,
+            kernel.economy,
+            kernel.config,
+            kernel.registry,
+            self._processor,
+            self._clock,
+            self._cwd,
+        )
 
     def _deciding(self) -> Deciding:
         return Deciding(self._cron_context(), self._user_id)
@@ -595,6 +615,17 @@ class CognitiveKernel:
     def agents(self) -> Agents:
         """The agents of the user, their teams and the system: to list, to read and to change."""
         return Agents(self._kernel.store, self._user_id, self._project)
+
+    def agent_models(self, name: str) -> Mapping[str, Record]:
+        """What came of the user's runs under an agent, by the model that made them.
+
+        Under its current version and those that differ from it in their model alone; nothing for
+        one that is laid aside.
+        """
+        store, user, kept = self._kernel.store, self._user_id, self.agents.find(name)
+        if kept is None or kept.status.out_of_use:
+            return {}
+        return ModelRecords.of(store, self.agents, user, self.agents.get(name)).records
 
     @property
     def tool_names(self) -> tuple[str, ...]:
@@ -638,7 +669,7 @@ class CognitiveKernel:
         """
         before = volume.find(ArtifactType.SUGGESTION, name)
         if status is Status.ACTIVE and (before is None or before.status is not Status.ACTIVE):
-            refinement.carry_out(self._kernel.store, self._user_id, volume, name)
+            agent_changes.carry_out(self._kernel.store, self._user_id, volume, name)
         why = "accepted" if status is Status.ACTIVE else "dismissed"
         after = volume.set_status(
             ArtifactType.SUGGESTION, name, status, author=self._user_id, why=why

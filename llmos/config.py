@@ -101,6 +101,13 @@ class LLMOSConfig:
     """Tokens that the wording of one cycle may use."""
     cron_max_cost_usd: float = 0.05
     """What the wording of one cycle may cost."""
+    cron_rewriting: bool = False
+    """Let a model try new texts for agents that often go wrong, as suggestions; needs
+    ``llmos[gepa]``. It costs tokens: each try asks the agent again what it was asked before."""
+    cron_rewriting_tokens: int = 200_000
+    """Tokens that the new texts of one cycle may use."""
+    cron_rewriting_max_cost_usd: float = 0.5
+    """What the new texts of one cycle may cost."""
     promotion: str = "auto"
     """``auto``: a tool is shared when all gates are green; ``review``: a person approves each."""
     team_uses: int = 5

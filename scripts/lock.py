@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 LOCK = "constraints.txt"
-EVERYTHING = ("claude", "models", "local", "postgres", "mcp", "otel", "test", "check")
+EVERYTHING = ("claude", "models", "local", "postgres", "mcp", "gepa", "otel", "test", "check")
 PARTS = {
     "requirements/base.txt": (),  # make demo
     "requirements.txt": ("claude",),  # a clone that works with Claude, without make

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from os import environ
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -50,6 +53,27 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+SetUp = Callable[[Path], Path]
+
+
+@pytest.fixture(scope="session")
+def set_up(tmp_path_factory: pytest.TempPathFactory) -> SetUp:
+    """Makes a home with tables that nobody has used, where there is none.
+
+    It is a copy: to make the tables takes longer than most tests.
+    """
+    made = tmp_path_factory.mktemp("set-up") / "home"
+    with Store.open(made) as store:
+        pass
+    with closing(sqlite3.connect(made / "llmos.db")) as connection, connection:
+        connection.execute("DELETE FROM processes WHERE id = ?", [store.process_id])
+
+    def set_up(home: Path) -> Path:
+        return home if home.exists() else copytree(made, home)
+
+    return set_up
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A PostgreSQL server, started when the first test asks for it."""
@@ -58,10 +82,10 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> Database:
+def database(request: pytest.FixtureRequest, home: Path, tmp_path: Path, set_up: SetUp) -> Database:
     """What holds with one database holds with the other."""
     if request.param == "sqlite":
-        return Database(home)
+        return Database(set_up(home))
     server: Server = request.getfixturevalue("postgres")
     return Database(home, server.usual(tmp_path / "first"))
 
@@ -111,7 +135,7 @@ MakeOS = Callable[..., Awaitable[LLMOS]]
 
 
 @pytest.fixture
-async def make_os(home: Path, cwd: Path, clock: TestClock) -> AsyncIterator[MakeOS]:
+async def make_os(home: Path, cwd: Path, clock: TestClock, set_up: SetUp) -> AsyncIterator[MakeOS]:
     """Returns a function that boots an LLMOS; all are shut down at the end."""
     made: list[LLMOS] = []
 
@@ -129,6 +153,8 @@ async def make_os(home: Path, cwd: Path, clock: TestClock) -> AsyncIterator[Make
             "plugins": plugins,
         }
         os = LLMOS(**(settings | more))
+        if not os._config or not os._config.database_url:
+            set_up(os.home)
         made.append(os)
         return await os.boot()
 

@@ -9,25 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from random import Random
 
 from sqlalchemy import Connection
 
 from llmos.cortex.agents import Agents, StoredAgent
+from llmos.cortex.agents.families import family_of
 from llmos.cortex.agents.records import Run, acted_outside, doers_of, record_of, runs_of
 from llmos.cortex.agents.selection import Choice, Option, choose, fit_of, told
 from llmos.cortex.request import Chosen, Request
 from llmos.errors import LLMOSError
-from llmos.evolution.masking import mask
 from llmos.store import Store
 from llmos.values import Decision, Mode
 
 _FREE = (Mode.FOLLOWER, Mode.CRYSTALLIZED, Mode.ORCHESTRATOR)
 _FOR_CRONS = frozenset({"cron-analyst"})
 """Shipped agents that are asked by crons alone, unless somebody names them."""
-_LONG = 2_000
-"""Characters of a goal from which on it is a document, and of the family of its own text alone."""
 _TOLD = 3
 """Options whose numbers are told."""
 
@@ -85,7 +82,9 @@ def _chosen(store: Store, agents: Agents, request: Request, rng: Random) -> Requ
     choice = store.read(lambda c: _choice(c, request, there, rng))
     agent = agents.get(choice.name) if choice.name else None
     numbers = "; ".join(told(e) for e in choice.estimates[:_TOLD])
-    why = f"agent auto: {choice.name or 'the default'}, since {choice.why} (known: {numbers})"
+    model = f" with the model {agent.agent.model}" if agent and agent.agent.model else ""
+    who = f"{choice.name or 'the default'}{model}"
+    why = f"agent auto: {who}, since {choice.why} (known: {numbers})"
     return replace(request, agent=agent, chosen=Chosen(why, choice.explored))
 
 
@@ -120,18 +119,3 @@ def _is_harmless(conn: Connection, here: Sequence[Run]) -> bool:
     A call that was refused has left no step: a family without a good run is not known.
     """
     return any(run.good for run in here) and not acted_outside(conn, [run.id for run in here])
-
-
-def family_of(goal: str, runs: Sequence[Run]) -> list[Run]:
-    """The runs of goals of the same wording, or of a pattern that such a goal is of."""
-    wording = _wording(goal)
-    alike = [run for run in runs if _wording(run.goal) == wording]
-    keys = {run.key for run in alike if run.key}
-    ids = {run.id for run in alike}
-    return [run for run in runs if run.id in ids or run.key in keys]
-
-
-@lru_cache(maxsize=4096)
-def _wording(goal: str) -> tuple[str, ...]:
-    """What goals share that differ in numbers, dates, quoted texts and the like alone."""
-    return (goal,) if len(goal) > _LONG else mask(goal, ()).key()

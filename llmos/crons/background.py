@@ -78,7 +78,8 @@ def end(home: Path) -> Holder | None:
     until = time.monotonic() + _ENDS_S
     while time.monotonic() < until:
         now = holder(home)
-        if now is None or now.pid != found.pid:
+        # Who ends takes its name out of the lock before it lets go of it.
+        if now is None or now.pid not in (found.pid, 0):
             return found
         time.sleep(_POLL_S)
     raise StoreError(f"the {found} is still ending", f"look again soon, or: kill -9 {found.pid}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from llmos.config import LLMOSConfig
+from llmos.crons.rewriting import Rewriting
 from llmos.crons.wording import Wording
 from llmos.evolution.compiler import Compiler
 from llmos.evolution.gates import Rule
@@ -31,6 +32,7 @@ class CronContext:
         compiler: Makes or returns the compiler of a user's traces.
         effects: Effect of every tool that there is.
         wording: Words what cycles find; None where nobody wants that.
+        rewriting: Makes new texts for agents; None where nobody wants that.
     """
 
     store: Store
@@ -39,6 +41,7 @@ class CronContext:
     compiler: Callable[[str], Compiler]
     effects: Mapping[str, Effect] = field(default_factory=dict)
     wording: Wording | None = None
+    rewriting: Rewriting | None = None
 
     def volume(self, place: Place, caller: Caller) -> Volume:
         """A volume, as one caller sees it."""

@@ -41,8 +41,10 @@ def run_cycle(
         report = TeamCycle(context, owner).run()
     else:
         report = SystemCycle(context).run()
+    volume = context.volume(level.place(owner), _caller(level, owner))
+    if context.rewriting is not None and level is CronLevel.USER:
+        report = context.rewriting.rewrite(report, volume)
     if context.wording is not None:
-        volume = context.volume(level.place(owner), _caller(level, owner))
         report = context.wording.word(report, volume)
     if report.tasks and context.config.mirror:
         _show(context, level, owner)

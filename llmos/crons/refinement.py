@@ -1,31 +1,31 @@
-"""Agents whose runs often go wrong: what may be changed about them, as suggestions.
+"""Agents whose runs often go wrong, or cost too much: what may be changed, as suggestions.
 
 All of it is counted from the user's own runs under the version that is in use, without a model.
 Who accepts a suggestion gets a new version with its reason in the history; its record begins anew,
-and where it does worse than the one before, going back is suggested.
+and where it does worse than the one before, going back is suggested. What accepting does is
+in `agent_changes`; what a model suggests instead in `rewriting`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmos.cortex.agents import Agents, StoredAgent, parse
+from llmos.cortex.agents import Agent, Agents, StoredAgent
 from llmos.cortex.agents.records import Run, record_of, runs_of
-from llmos.cortex.agents.refining import is_refined, narrowed, with_examples
+from llmos.cortex.agents.refining import narrowed, with_examples
 from llmos.cortex.agents.selection import Record, wilson
 from llmos.crons import findings
+from llmos.crons.agent_changes import GO_BACK, REFINE, change_of, what_of
 from llmos.crons.cycle import CronLevel, CycleTask
 from llmos.crons.findings import Finding, milestone
-from llmos.errors import LLMOSError, UserError
+from llmos.crons.other_models import other_model
+from llmos.errors import LLMOSError
 from llmos.memory.traces import Traces
 from llmos.store import Store, Transaction
 from llmos.values import ArtifactType, Json, Trace, Verdict
-from llmos.volumes import Artifact, Place, Status, Version, Volume, privacy
-
-REFINE, GO_BACK = "refine-agent", "roll-back-agent"
-"""What accepting a suggestion does; see `carry_out`."""
+from llmos.volumes import Place, Status, Version, Volume, privacy
 
 MANY = 5
 """Runs of a version from which on its record says something."""
@@ -51,7 +51,14 @@ class Seen:
     said: tuple[Finding, ...]
 
 
-def look(store: Store, traces: Traces, user_id: str, fresh: Sequence[Trace]) -> list[Seen]:
+def is_due(record: Record) -> bool:
+    """Whether so many runs went wrong that something should be changed."""
+    return record.runs >= MANY and record.bad > OFTEN_BAD * record.runs
+
+
+def look(
+    store: Store, traces: Traces, user_id: str, fresh: Sequence[Trace], configured: str = ""
+) -> list[Seen]:
     """What there is to say of the agents that some runs were under; reads only.
 
     Args:
@@ -59,6 +66,7 @@ def look(store: Store, traces: Traces, user_id: str, fresh: Sequence[Trace]) -> 
         traces: The stored runs.
         user_id: Whose.
         fresh: The runs that are new.
+        configured: The model of the settings.
     """
     agents, seen = Agents(store, user_id), []
     for name in sorted({t.agent.partition("@")[0] for t in fresh if t.agent}):
@@ -67,7 +75,9 @@ def look(store: Store, traces: Traces, user_id: str, fresh: Sequence[Trace]) -> 
         except LLMOSError:
             continue  # laid aside, or no agent any more: its owner's to mend
         found = _back(store, agents, user_id, stored) or _refine(store, traces, user_id, stored)
-        seen.append(Seen(name, stored.digest, (found,) if found else ()))
+        other = other_model(store, agents, user_id, stored, configured)
+        said = tuple(finding for finding in (found, other) if finding)
+        seen.append(Seen(name, stored.digest, said))
     return seen
 
 
@@ -85,7 +95,9 @@ def say(
     open_ = [a.name for a in volume.list_artifacts(_SUGGESTION, Status.DRAFT, 1000, tx=tx)]
     for one in seen:
         held = {finding.name for finding in one.said}
-        mine = re.compile(rf"(refine|back)-{re.escape(one.name)}-[0-9a-f]{{8}}")
+        mine = re.compile(rf"(refine|back|model|reword)-{re.escape(one.name)}-[0-9a-f]{{8}}")
+        # A new text was judged by runs that are the same still, as long as the version is.
+        held.add(f"reword-{one.name}-{one.digest[:8]}")
         for name in open_:
             if mine.fullmatch(name) and name not in held:
                 why = "its record is another one now"
@@ -94,65 +106,13 @@ def say(
             yield findings.keep(tx, volume, level, finding)
 
 
-def carry_out(store: Store, user_id: str, volume: Volume, name: str) -> None:
-    """Do what a suggestion of the user's own cron says of an agent; nothing for all others.
-
-    Args:
-        store: Where agents are.
-        user_id: Who accepts it.
-        volume: Where the suggestion is.
-        name: Its name.
-
-    Raises:
-        UserError: The agent was changed since.
-    """
-    version = volume.get(_SUGGESTION, name)
-    action = version.content.get("action")
-    own = volume.place == Place("user", user_id) and version.author == CronLevel.USER.author
-    if not own or not isinstance(action, Mapping) or action.get("do") not in (REFINE, GO_BACK):
-        return
-    agents = Agents(store, user_id)
-    stored = agents.get(str(action["agent"]))
-    if stored.digest != action["digest"]:
-        told = f"agent {stored.agent.name!r} was changed since this was suggested"
-        raise UserError(told, f"dismiss it: llmos dismiss {name}")
-    if action["do"] == REFINE:
-        _store(agents, user_id, stored, str(action["text"]), str(action["note"]))
-    else:
-        _go_back(agents, user_id, stored, str(action["to"]))
-
-
-# --- carried out ---------------------------------------------------------------------------------
-
-
-def _store(agents: Agents, user_id: str, stored: StoredAgent, text: str, note: str) -> None:
-    own, name = Place("user", user_id), stored.agent.name
-    if not is_refined(stored.agent, parse(text, name)):
-        raise UserError(f"what is suggested for {name!r} changes more than it may", "dismiss it")
-    if agents.find(name, own) is None:
-        agents.create(text, own, note)
-    else:
-        agents.modify(name, text, own, note)
-
-
-def _go_back(agents: Agents, user_id: str, stored: StoredAgent, to: str) -> Artifact:
-    own, name = Place("user", user_id), stored.agent.name
-    digest = to.partition("@")[2]
-    before = [v.digest for v in agents.history(name, own) if v.digest.startswith(digest)]
-    why = f"{to} did better"
-    if before:
-        return agents.rollback(name, before[0], own, why)
-    # It was copied from a team's or the system's, which counts again without the copy.
-    return agents.archive(name, own, why)
-
-
 # --- what is seen --------------------------------------------------------------------------------
 
 
 def _refine(store: Store, traces: Traces, user_id: str, stored: StoredAgent) -> Finding | None:
     runs = store.read(lambda c: runs_of(c, user_id, agent=stored.label))
     record = record_of(runs)
-    if record.runs < MANY or record.bad <= OFTEN_BAD * record.runs:
+    if not is_due(record):
         return None
     ids = _shown(store, user_id, [run for run in runs if run.good])
     good = list(traces.by_ids(ids).values())
@@ -166,7 +126,7 @@ def _refine(store: Store, traces: Traces, user_id: str, stored: StoredAgent) -> 
     if more.text != agent.text:
         changes.append("its prompt ends with examples of runs that were good")
         agent = more
-    return _finding(user_id, stored, agent.text, runs, changes) if changes else None
+    return _finding(user_id, stored, agent, runs, changes) if changes else None
 
 
 def _shown(store: Store, user_id: str, good: Sequence[Run]) -> list[str]:
@@ -189,18 +149,16 @@ def _best(good: Sequence[Trace]) -> list[Trace]:
 
 
 def _finding(
-    user_id: str, stored: StoredAgent, text: str, runs: Sequence[Run], changes: Sequence[str]
+    user_id: str, stored: StoredAgent, agent: Agent, runs: Sequence[Run], changes: Sequence[str]
 ) -> Finding:
     name, record = stored.agent.name, record_of(runs)
-    own = stored.place == Place("user", user_id)
-    what = "Change" if own else "Make a copy of your own of"
     told = f"{record.bad} of {record.runs} runs under it went wrong"
     failing = [run.id for run in runs if not run.good]
     look = f"llmos traces show {failing[0][-6:].lower()}"
     return Finding(
         _SUGGESTION,
         f"refine-{name}-{stored.digest[:8]}",
-        f"{what} the agent {name}: {told}",
+        f"{what_of(user_id, stored)} {name}: {told}",
         f"What would change: {'; '.join(changes)}. The newest that went wrong: {look}. "
         f"To take it back: llmos agents rollback {name}",
         {
@@ -211,14 +169,7 @@ def _finding(
             "good_traces": [run.id for run in runs if run.good][:_SHOWN],
         },
         ("refine", milestone(record.runs), stored.digest[:12]),
-        {
-            "do": REFINE,
-            "agent": name,
-            "digest": stored.digest,
-            "text": text,
-            "note": f"refined from {stored.label}: {told}",
-            "command": f"llmos agents show {name}",
-        },
+        change_of(stored, agent, REFINE, told),
         tell="an agent of yours often goes wrong",
     )
 

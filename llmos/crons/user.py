@@ -73,7 +73,8 @@ class UserCycle:
         fresh = [found[i] for i in ids if i in found]
         tasks = _of_tools(learnt)
         if fresh or tasks or store.read(lambda c: across.facts_moved(c, self._volume.place)):
-            seen = refinement.look(store, self._context.traces, self._user, fresh)
+            traces, model = self._context.traces, config.model
+            seen = refinement.look(store, traces, self._user, fresh, model)
             tasks += store.write(lambda tx: self._note(tx, fresh, seen, learnt, upto))
         return CycleReport(
             _LEVEL,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llmos import LLMOSConfig, tool
+from llmos import LLMOS, LLMOSConfig, tool
 from llmos.errors import ConfigError, LowBatteryError, UserError
 from llmos.kernel.quotas import parse_quotas
 from llmos.kernel.scheduler import Scheduler
@@ -120,7 +120,7 @@ def test_a_quota_that_cannot_be_meant_is_told(scope: str, values: dict[str, floa
         parse_quotas({scope: values})
 
 
-async def test_a_wrong_quota_opens_nothing(make_os: MakeOS, home: Path) -> None:
+async def test_a_wrong_quota_opens_nothing(home: Path) -> None:
     with pytest.raises(ConfigError):
-        await make_os(config=quota("alice", runs=1))
+        await LLMOS(home, config=quota("alice", runs=1)).boot()
     assert not (home / "llmos.db").exists()

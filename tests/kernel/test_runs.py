@@ -70,11 +70,6 @@ def opened(home: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
 def lab(home: Path) -> Iterator[Lab]:
     with opened(home) as made:
         yield made

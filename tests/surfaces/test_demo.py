@@ -36,33 +36,42 @@ DOCS = Path(__file__).parents[2] / "docs" / "demo.md"
 needs_sandbox = pytest.mark.skipif(available() is not None, reason="bubblewrap does not run here")
 
 
-def told(capsys: pytest.CaptureFixture[str], *, sandbox: bool) -> dict[str, Any]:
-    code = run_demo(json=True, config=LLMOSConfig(sandbox=sandbox))
-    out, err = capsys.readouterr()
-    facts = json.loads(out)
-    assert err == ""
+def told(*, sandbox: bool, keep: bool = False) -> dict[str, Any]:
+    """The facts of a demo in which every claim held."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run_demo(json=True, keep=keep, config=LLMOSConfig(sandbox=sandbox))
+    facts = json.loads(out.getvalue())
+    assert err.getvalue() == ""
     assert [c for c in facts["claims"] if not c["held"]] == []
     assert (code, facts["ok"]) == (0, True)
     return dict(facts)
 
 
-@pytest.fixture(autouse=True)
-def short(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves the month out, which has a test of its own, but where all is told."""
+async def nothing(self: Month) -> None:
+    """Tell nothing of a month, which has a test of its own."""
 
-    async def nothing(self: Month) -> None:
-        """Tell nothing."""
 
-    if request.node.name != "test_every_promise_of_the_demo_holds":
-        monkeypatch.setattr(Month, "tell", nothing)
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves the month out."""
+    monkeypatch.setattr(Month, "tell", nothing)
 
 
 @pytest.fixture(scope="module")
-def once() -> dict[str, Any]:
-    """The facts of one demo without a sandbox, for all that only look at them."""
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        assert run_demo(json=True, config=LLMOSConfig(sandbox=False)) == 0
-    return dict(json.loads(out.getvalue()))
+def whole() -> dict[str, Any]:
+    """The facts of one demo in a sandbox, for all that only look at them."""
+    return told(sandbox=True)
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The facts of one demo without a sandbox and without the month, and what it left behind."""
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Month, "tell", nothing)
+        patch.setattr("tempfile.tempdir", str(folder))
+        return {**told(sandbox=False), "left": list(folder.iterdir())}
 
 
 def passes(job: Job, folder: Path) -> bool:
@@ -74,8 +83,8 @@ def passes(job: Job, folder: Path) -> bool:
 
 
 @needs_sandbox
-def test_every_promise_of_the_demo_holds(capsys: pytest.CaptureFixture[str]) -> None:
-    facts = told(capsys, sandbox=True)
+def test_every_promise_of_the_demo_holds(whole: dict[str, Any]) -> None:
+    facts = whole
     assert facts["model"]["processor"] == "recorded"
     assert len(facts["jobs"]) >= 4
     for job in facts["jobs"].values():
@@ -91,9 +100,9 @@ def test_every_promise_of_the_demo_holds(capsys: pytest.CaptureFixture[str]) -> 
 
 @needs_sandbox
 def test_a_changed_world_is_left_alone_and_an_undone_run_leaves_nothing(
-    capsys: pytest.CaptureFixture[str],
+    whole: dict[str, Any],
 ) -> None:
-    facts = told(capsys, sandbox=True)
+    facts = whole
     changed, undo = facts["changed_world"], facts["undo"]
     assert changed["edited"][0] in changed["side_exit"]
     assert (changed["success"], changed["unchanged"], changed["tokens"]) == (False, True, 0)
@@ -103,8 +112,8 @@ def test_a_changed_world_is_left_alone_and_an_undone_run_leaves_nothing(
 
 
 @needs_sandbox
-def test_the_bill_adds_up_to_what_the_runs_took(capsys: pytest.CaptureFixture[str]) -> None:
-    facts = told(capsys, sandbox=True)
+def test_the_bill_adds_up_to_what_the_runs_took(whole: dict[str, Any]) -> None:
+    facts = whole
     bill, jobs = facts["bill"], facts["jobs"]
     assert [line["job"] for line in bill["lines"]] == list(jobs)
     tokens = sum(job["first"]["tokens"] for job in jobs.values())
@@ -155,9 +164,9 @@ def test_a_near_miss_goes_to_the_learner_and_the_demo_says_why(
 
 
 def test_without_a_sandbox_the_demo_says_so_and_keeps_the_promises_it_can_make(
-    capsys: pytest.CaptureFixture[str],
+    once: dict[str, Any],
 ) -> None:
-    facts = told(capsys, sandbox=False)
+    facts = once
     assert facts["sandbox"] is False
     followed = [j for j in facts["jobs"].values() if j["second"].get("mode") == "FOLLOWER"]
     assert len(followed) >= 4
@@ -167,6 +176,7 @@ def test_without_a_sandbox_the_demo_says_so_and_keeps_the_promises_it_can_make(
 
 
 @needs_sandbox
+@pytest.mark.usefixtures("short")
 def test_the_demo_names_the_recorded_model_before_anything_else(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -181,6 +191,7 @@ def test_the_demo_names_the_recorded_model_before_anything_else(
 
 
 @needs_sandbox
+@pytest.mark.usefixtures("short")
 def test_a_recording_that_no_longer_fits_fails_the_demo(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,15 +204,13 @@ def test_a_recording_that_no_longer_fits_fails_the_demo(
     assert json.loads(capsys.readouterr().out)["ok"] is False
 
 
+@pytest.mark.usefixtures("short")
 def test_the_folder_is_removed_unless_it_is_to_be_kept(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    once: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert once["left"] == []
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    run_demo(json=True, config=LLMOSConfig(sandbox=False))
-    assert list(tmp_path.iterdir()) == []
-    capsys.readouterr()
-    run_demo(json=True, keep=True, config=LLMOSConfig(sandbox=False))
-    folder = Path(json.loads(capsys.readouterr().out)["folder"])
+    folder = Path(told(sandbox=False, keep=True)["folder"])
     assert (folder / "home" / "llmos.db").is_file()
     assert (folder / "again" / RECORDED[0].name).is_dir()
 
@@ -242,6 +251,7 @@ class Clerk:
     async def aclose(self) -> None: ...
 
 
+@pytest.mark.usefixtures("short")
 def test_live_the_model_learns_and_takes_over_where_the_world_has_changed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +268,7 @@ def test_live_the_model_learns_and_takes_over_where_the_world_has_changed(
     assert (miss["mode"], miss["verdict"], miss["tokens"]) == ("LEARNER", "verified", 110)
 
 
+@pytest.mark.usefixtures("short")
 def test_a_live_model_that_fails_fails_the_demo(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

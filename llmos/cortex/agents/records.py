@@ -41,6 +41,8 @@ class Run:
     """Another agent than the best known was tried."""
     key: str
     """Of its pattern; ``""`` where none has counted it yet."""
+    model: str
+    """That made it, as its processor reports it."""
 
     @property
     def name(self) -> str:
@@ -115,6 +117,7 @@ def _of_models(user_id: str) -> Select[Any]:
         traces.c.cost_micro,
         traces.c.error,
         traces.c.decision,
+        traces.c.model,
         counted.c.key,
     )
     return wanted.select_from(traces.outerjoin(counted, same)).where(
@@ -131,4 +134,4 @@ def _run(row: Row[Any]) -> Run:
     explored = _EXPLORED in row.decision and json.loads(row.decision).get("explored") is True
     good = row.verdict in _GOOD and not row.quarantined
     cost = row.cost_micro / 1_000_000
-    return Run(row.id, row.goal, row.agent, good, cost, explored, row.key or "")
+    return Run(row.id, row.goal, row.agent, good, cost, explored, row.key or "", row.model)

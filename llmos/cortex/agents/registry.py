@@ -7,7 +7,7 @@ name. Every call looks anew, so a change is in use from the next run on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -185,20 +185,28 @@ class Agents:
 
     # --- changing ----------------------------------------------------------------------------
 
-    def create(self, text: str, where: Place | None = None, note: str = "") -> StoredAgent:
+    def create(
+        self, text: str, where: Place | None = None, note: str = "", lineage: Sequence[str] = ()
+    ) -> StoredAgent:
         """Store a new agent.
 
         Args:
             text: Its file.
             where: The volume; the project's, or the user's own, when left out.
             note: Why, for the history.
+            lineage: Ids of runs that it was made from: with them it is purged.
         """
         agent = parse(text)
         volume = self._volume(where or self._own)
-        return self._put(volume, agent, note, new=True)
+        return self._put(volume, agent, note, lineage, new=True)
 
     def modify(
-        self, name: str, text: str, where: Place | None = None, note: str = ""
+        self,
+        name: str,
+        text: str,
+        where: Place | None = None,
+        note: str = "",
+        lineage: Sequence[str] = (),
     ) -> StoredAgent:
         """Store a new version of an agent. One that was laid aside is back with it.
 
@@ -207,8 +215,9 @@ class Agents:
             text: Its file as it shall be.
             where: The volume; the nearest that has it when left out.
             note: Why, for the history.
+            lineage: Ids of runs that it was made from: with them it is purged.
         """
-        return self._put(self._holding(name, where), parse(text, name), note)
+        return self._put(self._holding(name, where), parse(text, name), note, lineage)
 
     def rollback(
         self, name: str, to: Ref | None = None, where: Place | None = None, why: str = ""
@@ -244,7 +253,15 @@ class Agents:
 
         return self._store.write(write)
 
-    def _put(self, volume: Volume, agent: Agent, note: str, *, new: bool = False) -> StoredAgent:
+    def _put(
+        self,
+        volume: Volume,
+        agent: Agent,
+        note: str,
+        lineage: Sequence[str] = (),
+        *,
+        new: bool = False,
+    ) -> StoredAgent:
         def write(tx: Transaction) -> Version:
             if new and _kept(volume, agent.name, tx) is not None:
                 hint = f"change it: llmos agents modify {agent.name}"
@@ -256,6 +273,7 @@ class Agents:
                 agent.name,
                 _content(agent),
                 author=self._user_id,
+                lineage=lineage,
                 note=note,
                 status=Status.ACTIVE,
             )

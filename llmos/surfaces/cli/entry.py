@@ -8,8 +8,11 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import typer
+from typer.main import get_command
 
 from llmos.errors import LLMOSError, UserError
 from llmos.surfaces.cli.app import app
@@ -29,7 +32,7 @@ def run(argv: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     as_json, debug = "--json" in argv, "--debug" in argv
     try:
-        code = app(hoisted(argv), prog_name="llmos", standalone_mode=False)
+        code = _command()(hoisted(argv), prog_name="llmos", standalone_mode=False)
         sys.stdout.flush()
     except LLMOSError as e:
         return _report(e, as_json, debug)
@@ -43,6 +46,12 @@ def run(argv: Sequence[str]) -> int:
     except Exception as e:
         return _report(_ours(e), as_json, debug)
     return code if isinstance(code, int) else 0
+
+
+@cache
+def _command() -> Any:
+    """All commands, put together: whoever runs several in one process waits for that once."""
+    return get_command(app)
 
 
 def hoisted(argv: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 from llmos import LLMOS, Trace
 from llmos.cortex.processors import RecordedProcessor
 from llmos.surfaces.cli.entry import run
+from tests.conftest import SetUp
 
 MODEL_VARIABLES = (
     "ANTHROPIC_API_KEY",
@@ -77,10 +78,12 @@ Learn = Callable[..., str]
 
 
 @pytest.fixture
-def learn(home: Path, cwd: Path) -> Learn:
+def learn(home: Path, cwd: Path, set_up: SetUp) -> Learn:
     """Lets a recording do its goal once, for real, and takes what it did back; the run's id."""
 
     def call(recorded: Trace, *, undo: bool = True, **more: Any) -> str:
+        set_up(home)
+
         async def story() -> str:
             processor = RecordedProcessor({recorded.goal: recorded})
             async with LLMOS(home, "alice", processor=processor, cwd=cwd, **more) as os:

@@ -89,3 +89,9 @@ def test_a_run_names_the_agent_that_made_it(cli: Cli, model: Any) -> None:
     told = cli("explain", WRITE.goal, "--agent", "kind", "--json").json
     assert told["decision"]["mode"] == "FOLLOWER"
     assert cli("run", WRITE.goal, "--agent", "nobody").code == 2
+
+
+def test_what_each_model_did_is_shown(cli: Cli) -> None:
+    cli("agents", "create", "--file", "-", stdin=KIND.encode())
+    shown = cli("agents", "show", "kind", "--json").json
+    assert (shown["models"], shown["model"]) == ({}, "")

@@ -92,6 +92,25 @@ def test_an_accepted_suggestion_says_what_to_type(cli: Cli, night: str) -> None:
     assert (kept["name"], kept["status"]) == ("rates", "active")
 
 
+def test_one_suggestion_is_shown_with_what_it_stands_on_and_would_change(
+    cli: Cli, night: str, home: Path
+) -> None:
+    change = {"do": "other", "diff": "--- a.md\n+++ a.md (suggested)\n+Be \x1b[2Jneat."}
+    with Store.open(home) as store:
+        content = {**CONTENT, "evidence": {"runs": 12, "why": ["a"], "none": []}, "action": change}
+        volume = Everybodys(store, "user", "alice")
+        store.write(
+            lambda tx: volume.put(tx, ArtifactType.SUGGESTION, "text", content, author="user-cron")
+        )
+    out = cli("suggestions", "text").out
+    assert out.startswith("Fetch the rates on Mondays\nYou do it by hand.\n  runs: 12\n")
+    assert "+++ a.md (suggested)\n+Be " in out and "\x1b" not in out and "none" not in out
+    assert out.endswith("llmos accept text, or: llmos dismiss text\n")
+    assert cli("suggestions", "text", "--json").json["action"] == change
+    assert cli("suggestions", "nonsense").code == 2
+    assert "accept" not in cli("suggestions", "rates").out.replace("llmos accept rates", "")
+
+
 @pytest.mark.parametrize("which", ["nonsense", "", "slow", "%"])
 def test_what_is_no_suggestion_is_refused(cli: Cli, night: str, which: str) -> None:
     said = cli("dismiss", which)

@@ -65,6 +65,8 @@ def test_what_is_approved_serves_the_team_until_it_is_recalled(
     assert "CRYSTALLIZED · 0 tokens" in bob.err
     assert (cwd / "list9.txt").read_text() == "salt"
     name = team("tools", "--json").json[0]["name"]
+    told = cli("explain", goal.replace("list9", "list8"), "--user", "bob", "--team", "engineering")
+    assert (told.code, told.err) == (0, "") and f"tool {name}" in told.out
     assert "out of use" in team("recall", name).out
     again = cli("explain", goal, "--user", "bob", "--team", "engineering", "--json").json
     assert "CRYSTALLIZED" not in str(again["decision"]["mode"])

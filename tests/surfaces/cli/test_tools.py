@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -58,10 +59,18 @@ def teach(home: Path, traces: Sequence[Trace]) -> None:
     asyncio.run(story())
 
 
-@pytest.fixture
-def learnt(home: Path) -> None:
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with two tools, one of which reads."""
-    teach(home, [*NOTES, *LOOKS])
+    made = tmp_path_factory.mktemp("taught") / "home"
+    teach(made, [*NOTES, *LOOKS])
+    return made
+
+
+@pytest.fixture
+def learnt(home: Path, taught: Path) -> None:
+    """The home, with these tools."""
+    copytree(taught, home)
 
 
 pytestmark = pytest.mark.usefixtures("learnt")

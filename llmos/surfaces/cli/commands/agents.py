@@ -60,7 +60,7 @@ def list_agents(
 
 @app.command("show")
 def show(ctx: typer.Context, name: Name, where: In = None, as_json: JsonFlag = False) -> None:
-    """Show an agent: its file, and which tools it may use here."""
+    """Show an agent: its file, which tools it may use here, and what its models did."""
     from llmos.cortex.agents import parse
     from llmos.errors import UserError
     from llmos.surfaces.cli.opening import with_os
@@ -76,7 +76,8 @@ def show(ctx: typer.Context, name: Name, where: In = None, as_json: JsonFlag = F
             agent = parse(kept.text, name)
         except UserError as e:
             problem = e.message
-        told = (kept, agent, problem, os.kernel.tool_names)
+        records = os.kernel.agent_models(name) if agent is not None and where is None else {}
+        told = (kept, agent, problem, os.kernel.tool_names, records)
         print_json(agent_dict(*told)) if as_json else print_agent(*told)
 
     with_os(globals_of(ctx), work)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Which = Annotated[
     str, typer.Argument(metavar="ID", help="Its name, its id, or the last six characters of it.")
 ]
+One = Annotated[
+    str | None,
+    typer.Argument(metavar="[ID]", help="Show this one: its name, its id, or the id's last six."),
+]
 All = Annotated[bool, typer.Option("--all", help="Accepted and dismissed ones too.")]
 
 
@@ -28,12 +32,19 @@ def insights(ctx: typer.Context, limit: Limit = 20, as_json: JsonFlag = False) -
 
 
 def suggestions(
-    ctx: typer.Context, every: All = False, limit: Limit = 20, as_json: JsonFlag = False
+    ctx: typer.Context,
+    which: One = None,
+    every: All = False,
+    limit: Limit = 20,
+    as_json: JsonFlag = False,
 ) -> None:
-    """List what is suggested to you and still open."""
+    """List what is suggested to you and still open, or show one with all that it would change."""
     from llmos.values import ArtifactType
     from llmos.volumes import Status
 
+    if which is not None:
+        _show(ctx, which, as_json)
+        return
     _list(ctx, ArtifactType.SUGGESTION, None if every else Status.DRAFT, limit, as_json)
 
 
@@ -65,6 +76,18 @@ def _list(
             print_json([one.as_dict() for one in found])
         else:
             show_findings(found, type)
+
+    with_os(globals_of(ctx), work)
+
+
+def _show(ctx: typer.Context, which: str, as_json: bool) -> None:
+    from llmos.surfaces.cli.opening import with_os
+    from llmos.surfaces.cli.output import print_json
+    from llmos.surfaces.cli.views.findings import Finding, show_finding
+
+    async def work(os: LLMOS) -> None:
+        found = Finding.named(os.kernel.get_readable_volumes(), which)
+        print_json(found.as_dict()) if as_json else show_finding(found)
 
     with_os(globals_of(ctx), work)
 

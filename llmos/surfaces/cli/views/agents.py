@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llmos.cortex.agents import Agent, AgentRow, KeptAgent, StoredAgent
 from llmos.cortex.agents.importing import Imported
+from llmos.cortex.agents.models import told
+from llmos.cortex.agents.selection import Record
 from llmos.surfaces.cli.output import err, one_line, out, print_table, printable, when
 from llmos.values import Json
 from llmos.volumes import Artifact, Place, Version
@@ -74,7 +76,11 @@ def print_rows(rows: Sequence[AgentRow]) -> None:
 
 
 def agent_dict(
-    kept: KeptAgent, agent: Agent | None, problem: str, there: Collection[str]
+    kept: KeptAgent,
+    agent: Agent | None,
+    problem: str,
+    there: Collection[str],
+    records: Mapping[str, Record],
 ) -> dict[str, Json]:
     """An agent as JSON.
 
@@ -83,8 +89,9 @@ def agent_dict(
         agent: What the file says; None if it describes no agent.
         problem: Why it does not.
         there: Names of the tools that there are.
+        records: What came of the user's runs under it, by model.
     """
-    told: dict[str, Json] = {
+    known: dict[str, Json] = {
         "volume": kept.place.volume,
         "owner": kept.place.owner,
         "version": kept.version,
@@ -94,19 +101,30 @@ def agent_dict(
         "problem": problem,
     }
     if agent is not None:
-        told |= {
+        known |= {
             "name": agent.name,
             "description": agent.description,
             "tools": None if agent.tools is None else list(agent.tools),
             "granted": sorted(agent.granted(there)),
             "missing": list(agent.missing(there)),
             "model": agent.model,
+            "models": {model: _record_dict(record) for model, record in records.items()},
             "warnings": list(agent.warnings),
         }
-    return told
+    return known
 
 
-def print_agent(kept: KeptAgent, agent: Agent | None, problem: str, there: Collection[str]) -> None:
+def _record_dict(record: Record) -> dict[str, Json]:
+    return {"runs": record.runs, "good": record.good, "cost_usd": round(record.cost_usd, 6)}
+
+
+def print_agent(
+    kept: KeptAgent,
+    agent: Agent | None,
+    problem: str,
+    there: Collection[str],
+    records: Mapping[str, Record],
+) -> None:
     """Print an agent: its file on standard output, what is to be known of it on standard error."""
     about = err()
     so = f"{_version(kept.version)} of {kept.place}, {kept.status.value}, {kept.digest[:12]}"
@@ -116,6 +134,8 @@ def print_agent(kept: KeptAgent, agent: Agent | None, problem: str, there: Colle
     else:
         granted = ", ".join(sorted(agent.granted(there))) or "no tool"
         about.print(printable(f"may use: {granted}"), style="dim", soft_wrap=True)
+        for model, record in records.items():
+            about.print(printable(told(model, record)), style="dim", soft_wrap=True)
         if missing := agent.missing(there):
             _warn(f"there is no such tool here: {', '.join(missing)}")
         for warning in agent.warnings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,6 +85,23 @@ def show_findings(found: Sequence[Finding], type: ArtifactType) -> None:
     print_table(("ID", "WHEN", "STATUS", "WHAT"), rows)
     if type is ArtifactType.SUGGESTION:
         out().print("llmos accept ID, or: llmos dismiss ID", style="dim")
+
+
+def show_finding(found: Finding) -> None:
+    """Print a suggestion, with what stands behind it and what it would change."""
+    said = out()
+    said.print(printable(found.title), style="bold", soft_wrap=True)
+    said.print(printable(str(found.content.get("text", ""))), soft_wrap=True)
+    evidence = found.content.get("evidence")
+    for name, value in (evidence if isinstance(evidence, dict) else {}).items():
+        if value not in ("", [], None):
+            told = one_line(value if isinstance(value, str) else json.dumps(to_json(value)), 200)
+            said.print(printable(f"  {name.replace('_', ' ')}: {told}"), style="dim")
+    action = found.content.get("action")
+    if isinstance(action, dict) and action.get("diff"):
+        print(f"\n{printable(str(action['diff']))}\n")
+    if found.status is Status.DRAFT:
+        said.print(f"llmos accept {found.name}, or: llmos dismiss {found.name}", style="dim")
 
 
 def show_decided(found: Finding, status: Status, changed: bool) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llmos.errors import UserError
 from llmos.evolution.anatomy import Place, hidden_guards, places
 from llmos.evolution.holes import KINDS
 from llmos.evolution.templates import Template, plain
@@ -57,12 +59,21 @@ def served_by(os: LLMOS, goal: str, decision: Decision) -> Served | None:
     """The learned tool that a decision is for, or None."""
     if not is_of_tool(decision) or decision.source is None:
         return None
-    digest = decision.source.partition("@")[2]
-    tool = LearntTool.of(os.kernel.get_user_volume().version(digest))
+    tool = _stored(os, decision.source.partition("@")[2])
+    if tool is None:
+        return None
     bound = {name: str(value) for name, value in decision.bindings.items()}
     text = plain(goal)
     template = next(t for t in tool.templates if bound in t.match(text))
     return Served(tool, template, bound)
+
+
+def _stored(os: LLMOS, digest: str) -> LearntTool | None:
+    """The tool of that version: the user's own, or one that others share with them."""
+    for volume in os.kernel.get_readable_volumes():
+        with suppress(UserError):
+            return LearntTool.of(volume.version(digest))
+    return None  # it was taken back or purged a moment ago
 
 
 def show_served(console: Console, served: Served) -> None:
