@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -21,12 +23,13 @@ HELLO = recording(
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,12}", fullmatch=True)
 
 
-def projects(*names: str) -> Projects:
-    store = Store.memory(lambda: datetime(2026, 3, 2, tzinfo=UTC))
-    found = Projects(store, "alice")
-    for name in names:
-        found.new(name)
-    return found
+@contextmanager
+def projects(*names: str) -> Iterator[Projects]:
+    with Store.memory(lambda: datetime(2026, 3, 2, tzinfo=UTC)) as store:
+        found = Projects(store, "alice")
+        for name in names:
+            found.new(name)
+        yield found
 
 
 async def test_a_project_is_there_from_its_first_run_on_with_what_it_took(
@@ -102,25 +105,26 @@ async def test_a_program_is_warned_of_a_name_that_is_nearly_anothers(make_os: Ma
     ],
 )
 def test_a_slip_is_told_from_a_name_of_its_own(name: str, near: list[str]) -> None:
-    assert projects("web", "website", "api-v1", "api-v2").near(name) == near
+    with projects("web", "website", "api-v1", "api-v2") as found:
+        assert found.near(name) == near
 
 
 @settings(max_examples=30, deadline=None)
 @given(name=NAMES, known=st.lists(NAMES, unique=True, max_size=4))
 def test_a_name_is_refused_for_one_that_is_nearly_the_same(name: str, known: list[str]) -> None:
-    found = projects(*known)
-    near = found.near(name)
-    assert name not in near and set(near) <= set(known)
-    if name in known or not near:
+    with projects(*known) as found:
+        near = found.near(name)
+        assert name not in near and set(near) <= set(known)
+        if name in known or not near:
+            found.require_usable(name)
+            return
+        with pytest.raises(UserError) as caught:
+            found.require_usable(name)
+        assert near[0] in caught.value.hint and f"llmos projects new {name}" in caught.value.hint
+        found.new(name)
         found.require_usable(name)
-        return
-    with pytest.raises(UserError) as caught:
-        found.require_usable(name)
-    assert near[0] in caught.value.hint and f"llmos projects new {name}" in caught.value.hint
-    found.new(name)
-    found.require_usable(name)
 
 
 def test_what_is_there_is_not_begun_again() -> None:
-    with pytest.raises(UserError, match="there is a project 'web'"):
-        projects("web", "web")
+    with projects("web") as found, pytest.raises(UserError, match="there is a project 'web'"):
+        found.new("web")
