@@ -55,6 +55,7 @@ from llmos.kernel.undo import Undone
 from llmos.memory.facts import Facts
 from llmos.memory.goals import check_goal
 from llmos.memory.injection import Asked, MemoryInjection
+from llmos.memory.projects import Projects
 from llmos.memory.redact import redact
 from llmos.memory.sessions import Sessions
 from llmos.memory.told import bearing_on
@@ -200,6 +201,7 @@ class LLMOS:
             team_id=self.team_id,
             cwd=self.cwd,
             crons=self._need_crons,
+            project=self.project,
         )
 
     @property
@@ -248,13 +250,22 @@ class LLMOS:
             How it ended. What the model, a tool or the world did wrong is told in it.
 
         Raises:
-            UserError: The goal, the agent or an argument cannot be used; nothing was begun.
+            UserError: The goal, the agent, the project or an argument cannot be used; nothing was
+                begun.
             NeedsProcessor: A model is needed and none is configured; nothing was begun.
             LowBatteryError: A model is needed and the budget is used up.
         """
         await self.boot()
-        request = self._request(goal, mode, check, max_cost_usd, project, cwd, turns, agent)
+        asked = (goal, mode, check, max_cost_usd, project, cwd, turns, agent)
+        # Hooks may take their time, and other runs wait on this thread.
+        request = (
+            await asyncio.to_thread(self._request, *asked)
+            if self._memory
+            else (self._request(*asked))
+        )
         request = replace(request, plan=plan, session_id=session_id)
+        if request.project:
+            request = await asyncio.to_thread(self._met, request, request.project)
         if request.auto:
             request = await asyncio.to_thread(self._appoint, request, self._rng)
         return await self._do(request, priority, on_event)
@@ -329,6 +340,11 @@ class LLMOS:
     def facts(self) -> Facts:
         """What the user has said that holds beyond a run."""
         return Facts(self._kernel.store, self.user_id, self.project)
+
+    @property
+    def projects(self) -> Projects:
+        """The user's projects."""
+        return Projects(self._kernel.store, self.user_id)
 
     @property
     def sessions(self) -> Sessions:
@@ -485,10 +501,11 @@ class LLMOS:
         """How the parts of a goal are done, should it be taken apart."""
         assert self._shelf is not None
         scheduler = self._kernel.scheduler
-        agents = Agents(self._kernel.store, self.user_id)
+        agents = Agents(self._kernel.store, self.user_id, request.project)
 
         async def dispatch(part: Part, goal: str, max_cost_usd: float) -> RunResult:
-            mine = self._informed(request.part(part, goal, max_cost_usd, orders.run_id))
+            mine = request.part(part, goal, max_cost_usd, orders.run_id)
+            mine = await asyncio.to_thread(self._informed, mine)
             if part.agent:
                 named = await asyncio.to_thread(agents.get, part.agent)
                 mine = replace(mine, agent=named, auto=False)
@@ -511,11 +528,20 @@ class LLMOS:
     def _part(self, request: Request, part: Part) -> GoalRun:
         return self._run(self._informed(request.part(part, part.goal, 0.0)))
 
+    def _met(self, request: Request, project: str) -> Request:
+        """The request, with a warning where its project may be the slip of another's name."""
+        slips = self.projects.slips(project)
+        if not slips:
+            return request
+        warning = f"new project {project!r}; there is also {' and '.join(map(repr, slips[:3]))}"
+        return replace(request, warnings=(*request.warnings, warning))
+
     def _informed(self, request: Request) -> Request:
         """The request with what is known that bears on its goal."""
         asked = Asked(request.goal, request.user_id, request.project, request.cwd)
-        budget = self._kernel.config.memory_tokens
-        memory, warnings = bearing_on(self._kernel.store, asked, self._memory, budget)
+        store, config = self._kernel.store, self._kernel.config
+        limits = (config.memory_tokens, config.hook_seconds)
+        memory, warnings = bearing_on(store, asked, self._memory, *limits)
         return replace(request, memory=memory, warnings=warnings)
 
     def _run(self, request: Request, orders: Orders | None = None) -> GoalRun:
@@ -584,6 +610,7 @@ class LLMOS:
         agent: str | None = None,
     ) -> Request:
         config = self._kernel.config
+        project = self.project if project is None else check_name(project, "project")
         request = Request(
             goal=check_goal(goal),
             user_id=self.user_id,
@@ -592,17 +619,17 @@ class LLMOS:
             mode=_forced(mode),
             check=check,
             max_cost_usd=config.max_cost_usd if max_cost_usd is None else _price(max_cost_usd),
-            project=self.project if project is None else check_name(project, "project"),
+            project=project,
             turns=tuple(turns),
-            agent=self._named_agent(agent),
+            agent=self._named_agent(agent, project),
             auto=agent == AUTO,
         )
         return self._informed(request)
 
-    def _named_agent(self, name: str | None) -> StoredAgent | None:
+    def _named_agent(self, name: str | None, project: str | None) -> StoredAgent | None:
         if not name or name == AUTO:
             return None
-        return Agents(self._kernel.store, self.user_id).get(name)
+        return Agents(self._kernel.store, self.user_id, project).get(name)
 
     def _appoint(self, request: Request, rng: Random) -> Request:
         """The request with the agent that is chosen for it."""
@@ -628,7 +655,13 @@ class LLMOS:
             replace(s, effect=known[s.tool].effect) if s.tool in known else s for s in trace.steps
         ]
         digests = {name: tool.digest for name, tool in known.items()}
-        return replace(trace, steps=tuple(steps), tools={**digests, **trace.tools})
+        project = trace.project or self.project or ""
+        return replace(
+            trace,
+            steps=tuple(steps),
+            tools={**digests, **trace.tools},
+            project=check_name(project, "project") if project else "",
+        )
 
     def _require_own(self, trace: Trace) -> None:
         if trace.user_id != self.user_id:

@@ -85,6 +85,7 @@ from llmos.volumes import (
 )
 from llmos.volumes.meant import Purge, subject_of
 from llmos.volumes.privacy import Kept, keep_private, list_private, share
+from llmos.volumes.projects import MadeGeneral, make_general
 from llmos.volumes.records import VolumeType
 from llmos.volumes.taking_back import find_happening, take_back
 
@@ -104,6 +105,7 @@ class CognitiveKernel:
         team_id: The user's team, whose budget is asked too.
         cwd: The working directory.
         crons: Makes or returns the engine of the crons.
+        project: The project that is worked in.
     """
 
     def __init__(
@@ -118,8 +120,10 @@ class CognitiveKernel:
         team_id: str | None = None,
         cwd: Path | None = None,
         crons: Callable[[], CronEngine] | None = None,
+        project: str | None = None,
     ) -> None:
         self._kernel = kernel
+        self._project = project
         self._crons = crons
         self._user_id = user_id
         self._compiler = compiler
@@ -428,6 +432,27 @@ class CognitiveKernel:
         """Take a tool back from all it was shared with; see `Deciding.recall`."""
         return self._deciding().recall(name, why)
 
+    def make_general(
+        self, type: ArtifactType, name: str, project: str, team: str | None = None, why: str = ""
+    ) -> MadeGeneral:
+        """Promote what one project has to all of the user's, or the team's, projects and runs.
+
+        Args:
+            type: Kind of artifact.
+            name: Its name.
+            project: Whose it is now.
+            team: The team whose project it is; None: the user's own.
+            why: For the record.
+
+        Raises:
+            UserError: There is no such artifact, or there is another one of that name.
+            PermissionDenied: The team's volume is not the user's to change.
+        """
+        target = self.get_user_volume() if team is None else self.get_team_volume(team)
+        place, store = target.place.of(project), self._kernel.store
+        source = Volume(store, place.volume, place.owner, caller=target.caller)
+        return store.write(lambda tx: make_general(tx, source, target, type, name, why))
+
     def keep_private(
         self, private: bool = True, type: ArtifactType | None = None, name: str = ""
     ) -> bool:
@@ -582,20 +607,21 @@ class CognitiveKernel:
         )
 
     def get_user_volume(self, user_id: str | None = None) -> Volume:
-        """The user's volume.
+        """The user's volume; that of a project of theirs is called ``USER:PROJECT``.
 
         Raises:
             PermissionDenied: It is another user's.
         """
-        if user_id not in (None, self._user_id):
-            raise PermissionDenied(f"the volume of {user_id!r} is not yours")
+        owner = user_id or self._user_id
+        if owner.partition(":")[0] != self._user_id:
+            raise PermissionDenied(f"the volume of {owner!r} is not yours")
         me = Caller.person(self._user_id)
-        return Volume(self._kernel.store, "user", self._user_id, caller=me)
+        return Volume(self._kernel.store, "user", owner, caller=me)
 
     @property
     def agents(self) -> Agents:
         """The agents of the user, their teams and the system: to list, to read and to change."""
-        return Agents(self._kernel.store, self._user_id)
+        return Agents(self._kernel.store, self._user_id, self._project)
 
     def agent_models(self, name: str) -> Mapping[str, Record]:
         """What came of the user's runs under an agent, by the model that made them.

@@ -75,6 +75,8 @@ class LLMOSConfig:
     """Note what a goal or feedback says that holds beyond it, such as "Remember that …"."""
     memory_tokens: int = 1000
     """Tokens that facts, and what hooks add, may take of what a model is shown."""
+    hook_seconds: float = 5.0
+    """How long a hook of the embedding program may take, in seconds; 0 for no limit."""
     context_tokens: int = 32_000
     """Tokens of all that a model is shown beside tools; what is needed may exceed it."""
     learn_seconds: float = 10.0

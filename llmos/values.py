@@ -264,6 +264,8 @@ class Trace:
     """Steps that a replay or a learned tool had made before the model took over."""
     quarantined: bool = False
     """A refutation or a failed replay has taken the trace out of use."""
+    project: str = ""
+    """Name of the project that it was done in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def appoint(
     if _is_known(by_default):
         why = "agent auto: the default, with which this is known already"
         return replace(request, chosen=Chosen(why))
-    agents = Agents(store, request.user_id)
+    agents = Agents(store, request.user_id, request.project)
     known = _who_knows(store, agents, request, decide)
     if known is not None:
         why = f"agent auto: {known.agent.name}, with which this is known already"

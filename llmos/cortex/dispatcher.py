@@ -53,7 +53,7 @@ class Dispatcher:
             reason = f"its {len(given.parts)} parts are given; every one is dispatched"
             return Decision(Mode.ORCHESTRATOR, 1.0, None, {}, reason)
         tools = [(r, r.refusal(situation.tools, error_budget)) for r in readings]
-        looked_at = [(c, refusals(c.trace, c.standing, situation)) for c in candidates]
+        looked_at = [(c, _refusals(c, situation)) for c in candidates]
         refused = tuple(
             f"trace {c.trace.id[-6:]}: {'; '.join(reasons)}" for c, reasons in looked_at if reasons
         )
@@ -87,13 +87,23 @@ class Dispatcher:
             refused += (f"tool {asking.tool.name}: {left}",)
         if forced in (Mode.FOLLOWER, Mode.CRYSTALLIZED):
             return Decision(forced, 0.0, None, {}, _why_not(refused), refused)
-        example = next((c for c, _ in looked_at if _shows(c.trace)), None)
+        example = next((c for c, _ in looked_at if _shows(c.trace, situation)), None)
         if example is not None and forced in (None, Mode.MIXED):
             why = f"a trace of this goal cannot be followed ({_why_not(refused)})"
             reason = f"{why}; {_paid(budget_usd)}"
             return Decision(Mode.MIXED, 0.5, example.trace.id, {}, reason, refused)
         reason = f"{_why_not(refused)}; {_paid(budget_usd)}"
         return Decision(Mode.LEARNER, 1.0, None, {}, reason, refused)
+
+
+def _refusals(candidate: Candidate, situation: Situation) -> list[str]:
+    trace = candidate.trace
+    found = refusals(trace, candidate.standing, situation)
+    named = is_plan(trace.steps) and any(step.arguments.get("agent") for step in trace.steps)
+    if named and trace.project != situation.project:
+        # They may be that project's own, or of the same name and others.
+        found.append("its parts name agents, and it was taken apart in another project")
+    return found
 
 
 def _follow(candidate: Candidate, refused: tuple[str, ...]) -> Decision:
@@ -142,8 +152,15 @@ def _serve(reading: Reading, refused: tuple[str, ...], followable: Candidate | N
     )
 
 
-def _shows(trace: Trace) -> bool:
-    """Whether a model may be shown the trace. One made after an example may repeat its mistakes."""
+def _shows(trace: Trace, situation: Situation) -> bool:
+    """Whether a model may be shown the trace. One made after an example may repeat its mistakes.
+
+    What was done in another project was done as is told there: it is shown only where no more was
+    told than is told now.
+    """
+    elsewhere = trace.project != situation.project
+    if elsewhere and trace.context_digest not in ("", situation.context_digest):
+        return False
     return trace.verdict.good and bool(trace.steps) and not trace.source.startswith(EXAMPLE)
 
 

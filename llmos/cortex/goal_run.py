@@ -12,6 +12,7 @@ from random import Random
 from typing import TypeVar
 
 from llmos.config import LLMOSConfig
+from llmos.cortex.agents import Agents
 from llmos.cortex.assembly import Assembled, assemble
 from llmos.cortex.audit import Expected, affordable, expect, instead, judged, rate_of, without
 from llmos.cortex.dispatcher import UNKNOWN, Dispatcher
@@ -26,6 +27,7 @@ from llmos.cortex.tool_search.offer import Offer
 from llmos.cortex.tool_search.past import Past
 from llmos.cortex.tool_search.toolboxes import Toolboxes
 from llmos.errors import LLMOSError, LowBatteryError, UserError
+from llmos.evolution.abroad import marked
 from llmos.evolution.audits import record_audit
 from llmos.evolution.ledger import judge_tool, record_run
 from llmos.evolution.near_miss import near_miss
@@ -45,7 +47,7 @@ from llmos.replay.world import fits
 from llmos.sentience.block import internal_state_block
 from llmos.sentience.policy import Policy
 from llmos.sentience.state import InternalState, internal_state, take_in_some
-from llmos.store import new_id
+from llmos.store import Transaction, new_id
 from llmos.values import (
     Context,
     Decision,
@@ -57,6 +59,8 @@ from llmos.values import (
     Trace,
     Verdict,
 )
+from llmos.volumes import Place
+from llmos.volumes.privacy import inherit
 
 T = TypeVar("T")
 
@@ -141,7 +145,7 @@ class GoalRun:
             self._calls,
             self._watchdog,
             kernel.config,
-            Past(kernel.store, request.user_id, request.team_id, self._places),
+            Past(kernel.store, request.user_id, request.team_id, self._places, request.project),
             programs,
         )
         self._envelope = Envelope(kernel.economy, request.scopes, self.id, request.goal[:80])
@@ -160,17 +164,20 @@ class GoalRun:
         """Choose the mode and the trace; runs nothing and stores nothing."""
         request = self._request
         self._calls.renew_tools()
-        candidates = self._fitting_first(
-            self._traces.candidates(request.goal, Scope(request.user_id))
-        )
+        project, scope = request.project or "", Scope(request.user_id)
+        known = self._traces.candidates(request.goal, scope, project=project)
+        candidates = self._fitting_first(known)
         situation = Situation(
             self._now,
             {**self._calls.tool_digests(), GOAL: GOAL_DIGEST},
             request.context_digest,
             str(request.cwd),
             self._kernel.config.answer_cache,
+            project,
         )
         readings = self._foreseeable(self._shelf.readings(self._places.relative(request.goal)))
+        store, registry = self._kernel.store, self._calls.registry
+        readings = marked(store, readings, request.user_id, project, registry)
         self._left_usd = self._kernel.economy.status("system").left_usd
         self._decision = Dispatcher().decide(
             request.goal,
@@ -369,10 +376,17 @@ class GoalRun:
         planners = [r for r in readings if is_planner(r.tool)]
         try:
             if planners:
-                foreseen(self._request.goal, planners, self._now)
+                self._require_agents(foreseen(self._request.goal, planners, self._now))
         except UserError:
             return [r for r in readings if not is_planner(r.tool)]
         return list(readings)
+
+    def _require_agents(self, plan: Plan) -> None:
+        """Check that the agents of a plan are there: it may come from another project."""
+        request = self._request
+        agents = Agents(self._kernel.store, request.user_id, request.project)
+        for name in sorted({part.agent for part in plan.parts if part.agent}):
+            agents.get(name)
 
     def _require_depth(self) -> None:
         within = self._request.within
@@ -410,14 +424,12 @@ class GoalRun:
 
     async def _remembered(self, outcome: Outcome, result: RunResult) -> None:
         await self._remember(outcome, result)
-        if self._kernel.config.note_facts and not self._request.part_of:
-            await asyncio.to_thread(self._hear)
         if self._kernel.config.enable_sentience:
             user = self._request.user_id
             await self._kernel.store.awrite(lambda tx: take_in_some(tx, user))
 
     async def _remember(self, outcome: Outcome, result: RunResult) -> None:
-        await self._end(replace(outcome, verdict=result.verdict, error=result.error))
+        await self._end(replace(outcome, verdict=result.verdict, error=result.error), hears=True)
         source = self._decision.source
         if result.audit is not None:
             user, store = self._request.user_id, self._kernel.store
@@ -449,12 +461,13 @@ class GoalRun:
         elif outcome.replay_clean is not None:
             await self._traces.replayed(source, clean=outcome.replay_clean)
 
-    def _hear(self) -> None:
+    def _hear(self, tx: Transaction) -> None:
         """Note what the user's goal says that holds beyond it, however the run ended."""
         request = self._request
-        facts = Facts(self._kernel.store, request.user_id, request.project)
-        heard = facts.heard(request.goal, self.id)
-        self.noted = tuple(noted.told for noted in heard if noted.what != "again")
+        if self._kernel.config.note_facts and not request.part_of:
+            facts = Facts(self._kernel.store, request.user_id, request.project)
+            heard = facts.heard_in(tx, request.goal, self.id)
+            self.noted = tuple(noted.told for noted in heard if noted.what != "again")
 
     @property
     def _reads(self) -> bool:
@@ -604,7 +617,7 @@ class GoalRun:
             warnings=(*self._request.warnings, *self._calls.warnings),
         )
 
-    async def _end(self, outcome: Outcome) -> None:
+    async def _end(self, outcome: Outcome, *, hears: bool = False) -> None:
         plan = self._orders.plan if self._orders is not None else None
         if plan is not None and outcome.mode is Mode.ORCHESTRATOR:
             # Parts that were not begun leave no step: by this they can be done later.
@@ -631,9 +644,14 @@ class GoalRun:
             offer=self._toolboxes.record(),
             context=self._seen.record() if self._seen is not None else None,
         )
-        await self._kernel.runs.end(
-            self._request.beginning(self.id, self._now), ending, self._places
-        )
+
+        def also(tx: Transaction) -> None:
+            inherit(tx, Place("user", self._request.user_id), self.id)
+            if hears:
+                self._hear(tx)
+
+        beginning = self._request.beginning(self.id, self._now)
+        await self._kernel.runs.end(beginning, ending, self._places, also)
 
 
 def _granted(kernel: Kernel, request: Request) -> frozenset[str] | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from llmos.crons.project_patterns import ProjectCounts, modelled_by
 from llmos.evolution.masking import mask
 from llmos.evolution.tool import TOOL
 from llmos.memory.traces import REPLAY
@@ -138,6 +139,7 @@ class _Counting:
         self._owner = owner
         self._patterns: dict[str, Pattern] = {}
         self._rows: dict[str, dict[str, object]] = {}
+        self._projects = ProjectCounts(tx, owner)
 
     def known(self, ids: Sequence[str]) -> dict[str, tuple[str, bool]]:
         """Of the runs that are counted already: their patterns, and whether they failed."""
@@ -158,12 +160,14 @@ class _Counting:
             self._patterns[pattern.key] = _with(pattern, trace, failed)
             row = {"owner": self._owner, "trace_id": trace.id, "key": pattern.key, "failed": failed}
             self._rows[trace.id] = row
+            self._projects.count(pattern.key, trace, failed=failed)
         elif before[1] != failed:
             mine = (counted.c.owner == self._owner) & (counted.c.trace_id == trace.id)
             self._tx.conn.execute(update(counted).where(mine).values(failed=failed))
             known = self._pattern(before[0])
             assert known is not None
             self._patterns[known.key] = _judged(known, trace.id, failed)
+            self._projects.judge(known.key, trace, failed=failed)
 
     def store(self) -> set[str]:
         """Store what was counted; the keys of the patterns that this changed."""
@@ -171,6 +175,7 @@ class _Counting:
             self._tx.conn.execute(insert(counted), list(self._rows.values()))
         for pattern in self._patterns.values():
             _store(self._tx, pattern)
+        self._projects.store()
         return set(self._patterns)
 
     def _of(self, trace: Trace) -> Pattern:
@@ -296,7 +301,7 @@ def shape_of(trace: Trace) -> tuple[str, str]:
 
 def _with(pattern: Pattern, trace: Trace, failed: bool) -> Pattern:
     at = stamp(trace.now if trace.now.tzinfo else trace.now.astimezone())
-    modelled = trace.usage.total_tokens > 0 or not trace.source.startswith((TOOL, REPLAY))
+    modelled = modelled_by(trace.source, trace.usage)
     newest = not pattern.last_at or at >= pattern.last_at
     return replace(
         pattern,

@@ -137,8 +137,14 @@ def _shown(store: Store, user_id: str, good: Sequence[Run]) -> list[str]:
 
 
 def _best(good: Sequence[Trace]) -> list[Trace]:
-    """Those that say how it is done, of different goals: vouched for first, then the cheapest."""
-    ranked = sorted(good, key=lambda t: (_RANK.get(t.verdict, 2), t.cost_usd, t.id))
+    """Those that say how it is done, of different goals: vouched for first, then the cheapest.
+
+    None of a project: the agent works in all of them, and what was told in one is for that one.
+    """
+    ranked = sorted(
+        (t for t in good if not t.project),
+        key=lambda t: (_RANK.get(t.verdict, 2), t.cost_usd, t.id),
+    )
     return list({t.goal: t for t in reversed(ranked) if t.steps}.values())[::-1]
 
 

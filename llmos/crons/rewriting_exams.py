@@ -66,9 +66,9 @@ def material_for(
 ) -> Material:
     """Read the exams of an agent in its current version.
 
-    Not among them: runs that are kept private (an agent may be shared some day), that stand in the
-    agent's file as an example, that took up an earlier turn, that a replay began, or that used a
-    tool that the agent has not.
+    Not among them: runs that are kept private (an agent may be shared some day), that belong to a
+    project (the agent works in all of them), that stand in its file as an example, that took up an
+    earlier turn, that a replay began, or that used a tool that the agent has not.
 
     Args:
         store: Where runs are.
@@ -118,7 +118,11 @@ def _usable(conn: Connection, user_id: str, ids: Sequence[str]) -> list[str]:
     place = Place("user", user_id)
     seen = {
         row.id: row.context
-        for row in conn.execute(select(table.c.id, table.c.context).where(table.c.id.in_(ids)))
+        for row in conn.execute(
+            select(table.c.id, table.c.context).where(
+                table.c.id.in_(ids), table.c.project.is_(None)
+            )
+        )
     }
     alone = [i for i in ids if i in seen and not _took_up(seen[i])]
     return [i for i in alone if not privacy.is_private(conn, place, "trace", i)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, func, select
 
-from llmos.crons import findings, patterns
+from llmos.crons import findings, patterns, team_projects
 from llmos.crons.context import CronContext
 from llmos.crons.cycle import CronLevel, CycleReport, CycleTask
 from llmos.crons.doubts import put_aside
@@ -102,6 +102,7 @@ class TeamCycle:
         tasks += sharing.settle_all(tx, cases)
         tasks += put_aside(tx, self._volume, _LEVEL)
         tasks += self._patterns(tx, people)
+        tasks += team_projects.say(tx, self._volume, _LEVEL, people)
         tasks += self._flag(tx)
         set_watermark(tx, WATERMARK, self._place, json.dumps({"seq": upto}))
         return [task for task in tasks if task is not None]

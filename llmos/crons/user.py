@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from llmos.crons import findings, patterns, refinement, side_exits
+from llmos.crons import across, findings, patterns, refinement, side_exits
 from llmos.crons.context import CronContext
 from llmos.crons.cycle import CronLevel, CycleReport, CycleTask
 from llmos.crons.findings import Finding, milestone
@@ -72,7 +72,7 @@ class UserCycle:
         found = self._context.traces.by_ids(ids)
         fresh = [found[i] for i in ids if i in found]
         tasks = _of_tools(learnt)
-        if fresh or tasks:
+        if fresh or tasks or store.read(lambda c: across.facts_moved(c, self._volume.place)):
             traces, model = self._context.traces, config.model
             seen = refinement.look(store, traces, self._user, fresh, model)
             tasks += store.write(lambda tx: self._note(tx, fresh, seen, learnt, upto))
@@ -102,8 +102,10 @@ class UserCycle:
             touched |= patterns.unlink(tx, self._user, name)
         why = {_open(goal): reason for goal, _, reason in learnt.unlearnt}
         tasks: list[CycleTask | None] = []
-        for pattern in self._touched(tx, touched):
+        known = list(self._touched(tx, touched))
+        for pattern in known:
             tasks += self._say(tx, pattern, why, fresh)
+        tasks += across.say(tx, self._volume, _LEVEL, self._user, known, fresh)
         tasks += side_exits.say(tx, self._volume, _LEVEL, self._user, fresh)
         tasks += refinement.say(tx, self._volume, _LEVEL, seen)
         tasks += self._flag(tx, fresh)

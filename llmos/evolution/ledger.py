@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -20,16 +21,21 @@ AUTHOR = "feedback"
 """Who is recorded where what was said of a copy puts its source aside."""
 
 
-def near_volumes(conn: Connection, store: Store, user_id: str) -> list[Volume]:
-    """The volumes whose tools a user has, the nearest first: own, teams', system's.
+def near_volumes(
+    conn: Connection, store: Store, user_id: str, project: str | None = None
+) -> list[Volume]:
+    """The volumes whose artifacts a user has, the nearest first: own, teams', system's.
 
     Args:
         conn: Where to read which they are.
         store: Where they are.
         user_id: The user.
+        project: Name of the project that is worked in: what the user, or a team, has in it alone
+            goes before what they have in all.
     """
-    teams = [Place("team", team) for team in teams_of(conn, user_id)]
-    places = [Place("user", user_id), *teams, Place("system", "system")]
+    whole = [Place("user", user_id), *(Place("team", t) for t in teams_of(conn, user_id))]
+    within = [[place.of(project), place] if project else [place] for place in whole]
+    places = [*chain.from_iterable(within), Place("system", "system")]
     me = Caller.person(user_id)
     return [Volume(store, p.volume, p.owner, caller=me) for p in places]
 
@@ -87,7 +93,7 @@ def doubt_sources(
     same = {(v.artifact_id, v.digest): v for v in [*copies_of(tx.conn, sources), *sources]}
     same.pop((version.artifact_id, version.digest), None)
     for other in same.values():
-        own = other.owner == user_id and other.volume == "user"
+        own = place_of(other).whole == Place("user", user_id)
         run = trace_id if own else None
         record_usage(tx, other, Outcome.DISAGREED, user_id=by, trace_id=run, detail=said)
         if other.volume == "user" and not other.status.out_of_use:
@@ -97,7 +103,8 @@ def doubt_sources(
 
 def _put_aside(tx: Transaction, store: Store, source: Version, of: Place, why: str) -> None:
     """Take a user's tool out of use, of which a copy was wrong, and say so to the user."""
-    volume = Volume(store, "user", source.owner, caller=Caller.user_cron(source.owner, AUTHOR))
+    whose = place_of(source).holder
+    volume = Volume(store, "user", source.owner, caller=Caller.user_cron(whose, AUTHOR))
     volume.set_status(
         ArtifactType.TOOL,
         source.name,
@@ -111,7 +118,7 @@ def _put_aside(tx: Transaction, store: Store, source: Version, of: Place, why: s
     title = f"your tool {source.name} is out of use: its copy was wrong"
     event = tx.event(
         EventType.SYSTEM_ALERT,
-        owner=source.owner,
+        owner=whose,
         actor=AUTHOR,
         subject=source.artifact_id,
         title=title,
@@ -119,7 +126,7 @@ def _put_aside(tx: Transaction, store: Store, source: Version, of: Place, why: s
     )
     tx.notify(
         event,
-        owner=source.owner,
+        owner=whose,
         title=title,
         description=f"{why}. If it is right after all: llmos undo {change[-6:].lower()}",
         reason="a tool of yours that is shared was found wrong",

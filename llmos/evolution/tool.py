@@ -113,6 +113,8 @@ class Reading:
     tool: LearntTool
     template: int
     slots: Mapping[str, str]
+    abroad: str = ""
+    """Why the tool is not at home where the goal was said; ``""``: it is."""
 
     def refusal(self, tools: Mapping[str, str], error_budget: float) -> str | None:
         """Why the goal is not served by this reading, or None.
@@ -121,6 +123,8 @@ class Reading:
             tools: Digest of every tool that there is.
             error_budget: Risk up to which a tool runs without a model.
         """
+        if self.abroad:
+            return self.abroad
         for name, digest in self.tool.tools.items():
             if name not in tools:
                 return f"there is no tool {name!r} here"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from llmos.errors import PermissionDenied, UserError
+from llmos.kernel.limits import NoAnswer, awaited_within
 from llmos.kernel.permissions import (
     Approval,
     ApprovalRequest,
@@ -45,12 +44,27 @@ class Hooks:
     """Functions of the embedding program around every call."""
 
     pre_tool_use: tuple[PreToolUse, ...] = ()
+    """Guards: where one does not answer in time, the call is refused."""
     post_tool_use: tuple[PostToolUse, ...] = ()
+    """Told of what was done: where one does not answer in time, the run goes on without it."""
 
-    async def after(self, call: HookCall) -> None:
-        """Tell the hooks that a call is finished."""
+    async def after(self, call: HookCall, seconds: float = 0.0) -> list[NoAnswer]:
+        """Tell the hooks that a call is finished.
+
+        Args:
+            call: With its step.
+            seconds: How long each may take; 0 for no limit.
+
+        Returns:
+            What was raised for those that did not answer.
+        """
+        silent: list[NoAnswer] = []
         for hook in self.post_tool_use:
-            await _maybe(hook(call))
+            try:
+                await awaited_within(seconds, hook, call)
+            except NoAnswer as e:
+                silent.append(e)
+        return silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +112,14 @@ class Admission:
         home: Path,
         now: datetime,
         timeout_s: float,
+        hook_s: float = 0.0,
     ) -> Admitted:
         """Check a call.
 
         Raises:
             UserError: Unknown tool, or arguments that violate its schema.
             PermissionDenied: A rule, a hook or a person refused.
+            NoAnswer: A hook did not answer within ``hook_s`` seconds, where that is not 0.
         """
         tool = self._registry.get(name)
         tool.validate(arguments)
@@ -115,7 +131,8 @@ class Admission:
             admitted = self._as_approved(admitted, said)
         for hook in self._hooks.pre_tool_use:
             call = HookCall(name, admitted.arguments, tool.effect, run_id)
-            admitted = self._as_approved(admitted, await _maybe(hook(call)))
+            said = await awaited_within(hook_s, hook, call)
+            admitted = self._as_approved(admitted, said)
         return admitted
 
     def _permitted(
@@ -154,7 +171,3 @@ def complete(tool: Tool, arguments: Mapping[str, Json]) -> dict[str, Json]:
     except (UserError, PydanticSerializationError):
         return dict(arguments)
     return made
-
-
-async def _maybe(result: Any) -> Any:
-    return await result if inspect.isawaitable(result) else result

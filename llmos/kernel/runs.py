@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from llmos.kernel.economy import Economy
 from llmos.kernel.intents import Intents
 from llmos.kernel.journal import Journal
 from llmos.kernel.places import Places
+from llmos.kernel.projects import note_project
 from llmos.kernel.quotas import Quotas
 from llmos.kernel.text import json_text, plain
 from llmos.store import Store, Transaction
@@ -131,6 +132,7 @@ class Runs:
         def write(tx: Transaction) -> None:
             if self._quotas is not None and not run.part_of:
                 self._quotas.require_runs(tx.conn, run.user_id, run.team_id)
+            note_project(tx, "user", run.user_id, run.project)
             tx.conn.execute(insert(traces).values(**row, started_at=stamp(tx.now)))
             tx.event(
                 EventType.TASK_STARTED,
@@ -142,8 +144,21 @@ class Runs:
 
         await self._store.awrite(write)
 
-    async def end(self, run: Beginning, ending: Ending, places: Places) -> None:
-        """Store the outcome and tell it, in one transaction."""
+    async def end(
+        self,
+        run: Beginning,
+        ending: Ending,
+        places: Places,
+        also: Callable[[Transaction], None] = lambda tx: None,
+    ) -> None:
+        """Store the outcome and tell it, in one transaction.
+
+        Args:
+            run: As it began.
+            ending: What became of it.
+            places: Folders that are stored by name.
+            also: What becomes true together with it.
+        """
         ending = replace(ending, output=plain(ending.output), error=plain(ending.error))
         row = _ended(ending, places)
         side_exit = plain(ending.side_exit.reason) if ending.side_exit else None
@@ -174,6 +189,7 @@ class Runs:
                     "left_usd": ending.left_usd,
                 },
             )
+            also(tx)
 
         await self._store.awrite(write)
 

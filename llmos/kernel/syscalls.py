@@ -22,6 +22,7 @@ from llmos.kernel.admission import Admission, Admitted, HookCall, Hooks, complet
 from llmos.kernel.intents import Intent, Intents, Outcome, call_key
 from llmos.kernel.journal import Journal
 from llmos.kernel.lease import Lease
+from llmos.kernel.limits import NoAnswer, tell_hang
 from llmos.kernel.observe import FILE, Look, Observer, acted, fully_observed
 from llmos.kernel.permissions import Approver, Permissions
 from llmos.kernel.places import Places
@@ -189,15 +190,21 @@ class RunCalls:
                 f"{name} was denied: the agent of this run does not use it",
                 "see: llmos agents show NAME",
             )
-        return await self._admission.admit(
-            name,
-            arguments,
-            run_id=self._run.id,
-            cwd=self._run.cwd,
-            home=self._machine.store.home,
-            now=self._run.now,
-            timeout_s=self._machine.config.tool_timeout_s,
-        )
+        try:
+            return await self._admission.admit(
+                name,
+                arguments,
+                run_id=self._run.id,
+                cwd=self._run.cwd,
+                home=self._machine.store.home,
+                now=self._run.now,
+                timeout_s=self._machine.config.tool_timeout_s,
+                hook_s=self._machine.config.hook_seconds,
+            )
+        except NoAnswer as e:
+            # Nobody knows what it would have said: what a guard does not let pass is not made.
+            await self._tell_hang(e, f"{name} was refused")
+            raise PermissionDenied(f"{name} was refused: hook {e.message}", e.hint) from e
 
     def seal(self) -> None:
         """Make everything done so far the committed prefix: its writes are never repeated."""
@@ -298,7 +305,15 @@ class RunCalls:
     async def _told(self, step: Step) -> None:
         """Tell the hooks of a finished call."""
         done = HookCall(step.tool, step.arguments, step.effect, self._run.id, step)
-        await self._machine.hooks.after(done)
+        for silent in await self._machine.hooks.after(done, self._machine.config.hook_seconds):
+            await self._tell_hang(silent, "the run went on without it")
+
+    async def _tell_hang(self, error: NoAnswer, then: str) -> None:
+        warning = f"hook {error.message}: {then}"
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+        told = {"run_id": self._run.id, "then": then}
+        await asyncio.to_thread(tell_hang, self._machine.store, error, **told)
 
     async def _look(self, call: Admitted) -> Look:
         """Look at what a call will reach, just before it is made.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from llmos.errors import LLMOSError
+from llmos.kernel.limits import NoAnswer, name_of, within
 from llmos.memory.pieces import Piece, tokens_of
 
 HOOK = "hook"
@@ -43,12 +44,19 @@ class MemoryInjection(Protocol):
     """
 
     def __call__(self, asked: Asked, /) -> Iterable[Injected]:
-        """The pieces for a goal, the most important first. What it raises is told as a warning."""
+        """The pieces for a goal, the most important first.
+
+        What it raises is told as a warning, and so is that it takes longer than ``hook_seconds``.
+        """
         ...
 
 
 def injected(
-    hooks: Sequence[MemoryInjection], asked: Asked, budget: int
+    hooks: Sequence[MemoryInjection],
+    asked: Asked,
+    budget: int,
+    seconds: float = 0.0,
+    hangs: Callable[[NoAnswer], None] = lambda error: None,
 ) -> tuple[list[Piece], list[str]]:
     """Ask the hooks, and take in what there is room for.
 
@@ -56,6 +64,8 @@ def injected(
         hooks: In this order.
         asked: The goal.
         budget: Tokens that their pieces may take together.
+        seconds: How long each may take; 0 for no limit.
+        hangs: Told of one that takes longer.
 
     Returns:
         The pieces, shown or left out, and what went wrong. Of a hook that fails, nothing is taken.
@@ -64,13 +74,17 @@ def injected(
     warnings: list[str] = []
     for hook in hooks:
         try:
-            said = [_checked(one) for one in hook(asked)]
+            # What a generator says is taken within the limit, too.
+            said = within(seconds, lambda h=hook: [_checked(one) for one in h(asked)], hook)  # type: ignore[misc]
+        except NoAnswer as e:
+            hangs(e)
+            warnings.append(f"memory hook {e.message} and added nothing")
+            continue
         except Exception as e:
             # Foreign code: whatever it raises, the run goes on without what it would have said.
             told = e.message if isinstance(e, LLMOSError) else f"{type(e).__name__}: {e}"
-            name = getattr(hook, "__name__", type(hook).__name__)
             warnings.append(
-                " ".join(f"memory hook {name!r} failed and added nothing: {told}".split())
+                " ".join(f"memory hook {name_of(hook)!r} failed and added nothing: {told}".split())
             )
             continue
         for one in said:

@@ -16,6 +16,7 @@ from sqlalchemy import Row, Select, func, insert, or_, select, update
 
 from llmos.errors import UserError
 from llmos.kernel.places import Places
+from llmos.kernel.projects import note_project
 from llmos.store import Store, Transaction, new_id
 from llmos.store.schema import parse_stamp, sessions, stamp, traces
 from llmos.values import Turn
@@ -62,6 +63,7 @@ class Sessions:
         row = {"id": session_id, "user_id": self._user, "project": project, "cwd": str(cwd)}
 
         def write(tx: Transaction) -> None:
+            note_project(tx, "user", self._user, project)
             tx.conn.execute(insert(sessions).values(**row, started_at=stamp(tx.now)))
 
         self._store.write(write)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from llmos.kernel.limits import NoAnswer, tell_hang
 from llmos.memory.facts import Facts, recall
 from llmos.memory.injection import Asked, MemoryInjection, injected
 from llmos.memory.pieces import Piece
@@ -11,7 +12,11 @@ from llmos.store import Store
 
 
 def bearing_on(
-    store: Store, asked: Asked, hooks: Sequence[MemoryInjection], budget: int
+    store: Store,
+    asked: Asked,
+    hooks: Sequence[MemoryInjection],
+    budget: int,
+    seconds: float = 0.0,
 ) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
     """What is known that bears on a goal.
 
@@ -20,6 +25,7 @@ def bearing_on(
         asked: The goal, and whose it is.
         hooks: Of the program that embeds LLM OS.
         budget: Tokens that all of it may take together.
+        seconds: How long each hook may take; 0 for no limit.
 
     Returns:
         The pieces, shown or left out, and what went wrong with hooks.
@@ -28,5 +34,9 @@ def bearing_on(
         Facts(store, asked.user_id, asked.project).current(evidence=False), asked.goal, budget
     )
     left = budget - sum(piece.tokens for piece in facts if piece.shown)
-    added, warnings = injected(hooks, asked, left)
+
+    def hangs(error: NoAnswer) -> None:
+        tell_hang(store, error, owner=asked.user_id, then="the run went on without it")
+
+    added, warnings = injected(hooks, asked, left, seconds, hangs)
     return (*facts, *added), tuple(warnings)

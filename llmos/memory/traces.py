@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, insert, or_, select, update
 
 from llmos.errors import UserError
+from llmos.kernel.projects import note_project
 from llmos.kernel.recorder import footprint_from
 from llmos.kernel.text import json_text, plain
 from llmos.memory.fold import fold, goal_key
@@ -58,11 +59,21 @@ class Traces:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def candidates(self, goal: str, scope: Scope, *, limit: int = 5) -> list[Candidate]:
+    def candidates(
+        self, goal: str, scope: Scope, *, limit: int = 5, project: str | None = None
+    ) -> list[Candidate]:
         """Traces of the same goal, the best first: by evidence, standing, age.
 
         A replay is no evidence of its own and is not among them. Where there are more than the
-        limit, the newest good one is the last of them: it knows the world as it was of late.
+        limit, the newest good one is the last of them: it knows the world as it was of late. Where
+        the goal was done in the project, or said to be wrong there, that alone counts; else what
+        was done elsewhere does.
+
+        Args:
+            goal: The user's sentence.
+            scope: Whose.
+            limit: How many at most.
+            project: The project that the goal is said in; None for none.
         """
         mine = select(traces).where(
             traces.c.goal_key == goal_key(goal),
@@ -71,14 +82,15 @@ class Traces:
             traces.c.status == "done",
             traces.c.source.not_like(f"{REPLAY}%"),
         )
-        age = (traces.c.started_at.desc(), traces.c.id.desc())
-        best = mine.order_by(traces.c.quarantined, _RANK, traces.c.standing.desc(), *age)
+        here = traces.c.project == project if project else traces.c.project.is_(None)
+        near, age = case((here, 0), else_=1), (traces.c.started_at.desc(), traces.c.id.desc())
+        best = mine.order_by(near, traces.c.quarantined, _RANK, traces.c.standing.desc(), *age)
         newest = mine.where(traces.c.verdict.in_(_GOOD), traces.c.quarantined.is_(False))
 
         def read(c: Connection) -> list[Row[Any]]:
             rows = list(c.execute(best.limit(limit)).all())
             if len(rows) == limit > 1:
-                last = c.execute(newest.order_by(*age).limit(1)).first()
+                last = c.execute(newest.order_by(near, *age).limit(1)).first()
                 if last is not None and last.id not in {row.id for row in rows}:
                     rows[-1] = last
             return rows
@@ -86,6 +98,9 @@ class Traces:
         rows = self._store.read(read)
         # An index on a digest finds the folded goal; two goals with one digest are still two.
         same = [row for row in rows if row.folded == fold(goal)]
+        own = [row for row in same if (row.project or "") == (project or "")]
+        if any(row.verdict != Verdict.FAILED.value for row in own):
+            same = own
         return [Candidate(self._with_steps(row), row.standing) for row in same]
 
     def get(self, trace_id: str) -> Trace:
@@ -315,6 +330,7 @@ def _trace(row: Row[Any], step_rows: Sequence[Row[Any]]) -> Trace:
         part_of=row.part_of or "",
         prefix=_prefix(row.decision),
         quarantined=row.quarantined,
+        project=row.project or "",
     )
 
 
@@ -340,6 +356,7 @@ def _step(row: Row[Any]) -> Step:
 def _insert(
     tx: Transaction, trace: Trace, trace_id: str, user_id: str, team_id: str | None
 ) -> None:
+    note_project(tx, "user", user_id, trace.project)
     tx.conn.execute(
         insert(traces).values(
             id=trace_id,
@@ -347,6 +364,7 @@ def _insert(
             owner=user_id,
             user_id=user_id,
             team_id=team_id,
+            project=trace.project or None,
             status="done",
             goal=trace.goal,
             folded=fold(trace.goal),

@@ -91,7 +91,7 @@ class Telemetry:
 
     # --- on the threads of others: quick -------------------------------------------------------
 
-    def _called(self, call: HookCall) -> None:
+    async def _called(self, call: HookCall) -> None:
         self._ends.setdefault(call.run_id, []).append(time.perf_counter())
 
     def _committed(self, events: Sequence[EventRow]) -> None:

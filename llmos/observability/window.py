@@ -113,7 +113,7 @@ class Window:
     @property
     def others(self) -> list[tuple[str, str]]:
         """The volumes of their teams, and the system's."""
-        return self.reader.places[1:]
+        return self.reader.others
 
     def rows(self, query: Select[*tuple[Any, ...]]) -> Sequence[Row[*tuple[Any, ...]]]:
         """The rows of a query whose conditions are those of `happened` and the like."""

@@ -35,6 +35,8 @@ class Situation:
     """Where the run works."""
     answer_cache: bool = False
     """The user turned recorded answers on."""
+    project: str = ""
+    """That the run belongs to, or ``""``."""
 
 
 def refusals(trace: Trace, standing: int, situation: Situation) -> list[str]:
@@ -64,6 +66,10 @@ def _refusals(trace: Trace, standing: int, situation: Situation) -> Iterator[str
         yield "the goal names the folder that it was done in"
     yield from _tools_changed(trace, situation)
     yield from _unsafe_writes(trace)
+    if trace.project != situation.project and any(s.effect is Effect.EXTERNAL for s in trace.steps):
+        # The same words may mean another recipient here, and no guard would tell.
+        done_in = f"project {trace.project}" if trace.project else "no project"
+        yield f"it writes to the outside, and was done in {done_in}, not in this one"
     yield from _unguarded_answer(trace, situation)
     change = clock_change(trace, situation.now)
     if change:

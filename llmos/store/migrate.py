@@ -18,6 +18,7 @@ REVISIONS = (
     "0005_sentience",
     "0006_plans",
     "0007_memory",
+    "0008_projects",
 )
 """Names of all migrations, oldest first; append only. Kept here so that opening a home that is
 up to date, which is nearly always, needs one SELECT and not Alembic."""

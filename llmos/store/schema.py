@@ -102,6 +102,7 @@ traces = Table(
     Index("traces_by_session", "session_id", "started_at"),
     Index("traces_by_owner", "volume", "owner", "started_at"),
     Index("traces_by_process", "process_id", "status"),
+    Index("traces_by_project", "volume", "owner", "project", "started_at"),
 )
 """One row per run, made when it begins: a run that dies leaves a failed trace, not nothing."""
 
@@ -424,6 +425,21 @@ counted = Table(
 )
 """Runs that `patterns` holds, so that none is counted twice when it is judged later."""
 
+project_patterns = Table(
+    "project_patterns",
+    metadata,
+    Column("owner", String(64), primary_key=True),  # user
+    Column("key", String(64), primary_key=True),  # of the pattern
+    Column("project", String(64), primary_key=True),
+    Column("runs", Integer, nullable=False),
+    Column("model_runs", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("last_at", String(27), nullable=False),
+    Index("project_patterns_by_project", "owner", "project"),
+)
+"""The same as `patterns` for each project that a goal was done in; runs of none are not here."""
+
 proposals = Table(
     "proposals",
     metadata,
@@ -540,3 +556,14 @@ fact_evidence = Table(
     Index("fact_evidence_by_source", "source"),
 )
 """Append-only: where a fact was said."""
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("volume", String(8), primary_key=True),  # user | team
+    Column("owner", String(64), primary_key=True),  # id of the user or team
+    Column("name", String(64), primary_key=True),
+    Column("at", String(27), nullable=False),  # of its first use
+    Column("archived_at", String(27)),
+)
+"""The projects that were ever used, by whose they are."""

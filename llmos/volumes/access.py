@@ -100,6 +100,8 @@ class Caller:
 def may(conn: Connection, caller: Caller, place: Place, access: Access) -> bool:
     """Whether ``caller`` may read or write in the volume. Of one's own volume nothing is asked.
 
+    In a project's volume everybody may what they may in the volume that it lies in.
+
     Args:
         conn: Of the transaction in which it is going to.
         caller: Who.
@@ -112,7 +114,7 @@ def may(conn: Connection, caller: Caller, place: Place, access: Access) -> bool:
             return _person_may(conn, caller.name, place, reads)
         case Kind.USER_CRON:
             if place.volume == "team":
-                return reads and role_of(conn, place, caller.name) is not None
+                return reads and role_of(conn, place.whole, caller.name) is not None
             return _is_users(place, caller.name)
         case Kind.TEAM_CRON:
             return _team_may(conn, caller.name, place, reads)
@@ -147,24 +149,24 @@ def require_author(caller: Caller, author: str) -> None:
 
 
 def _is_users(place: Place, user_id: str) -> bool:
-    return place.volume == "user" and place.owner == user_id
+    return place.volume == "user" and place.holder == user_id
 
 
 def _person_may(conn: Connection, user_id: str, place: Place, reads: bool) -> bool:
     if place.volume == "user":
-        return place.owner == user_id
+        return place.holder == user_id
     if place.volume == "system":
         return reads or role_of(conn, SYSTEM, user_id) is Role.ADMIN
-    role = role_of(conn, place, user_id)
+    role = role_of(conn, place.whole, user_id)
     return role is not None if reads else role is Role.MAINTAINER
 
 
 def _team_may(conn: Connection, team_id: str, place: Place, reads: bool) -> bool:
     if place.volume == "team":
-        return place.owner == team_id
+        return place.holder == team_id
     if place.volume == "system":
         return reads
-    member = reads and role_of(conn, Place("team", team_id), place.owner) is not None
+    member = reads and role_of(conn, Place("team", team_id), place.holder) is not None
     return member and not is_private(conn, place)
 
 

@@ -13,7 +13,7 @@ from llmos.store import Transaction
 from llmos.store.dialect import insert_new
 from llmos.store.schema import artifacts, parse_stamp, private, stamp, traces
 from llmos.volumes.records import Place
-from llmos.volumes.together import with_it
+from llmos.volumes.together import REPLAY, with_it
 
 if TYPE_CHECKING:
     from llmos.volumes.access import Caller
@@ -27,7 +27,8 @@ def keep_private(
     """Keep a volume, an artifact or a trace from the crons of the team and of the system.
 
     What was promoted from it before stays where it is, until `recall` or `purge`. With a run
-    go those that hold what it holds: its replays until now, its plan and the parts of that.
+    go those that hold what it holds: its replays, its plan and the parts of that; later ones as
+    they end (`inherit`).
 
     Args:
         tx: An open transaction.
@@ -56,6 +57,33 @@ def keep_private(
     return any(new)
 
 
+def inherit(tx: Transaction, place: Place, run_id: str) -> None:
+    """Keep a run private that ends now and holds what a private one holds.
+
+    That is a replay of a private run, and a part of a private plan.
+
+    Args:
+        tx: The transaction that ends it.
+        place: Its volume.
+        run_id: The run.
+    """
+    kept = (private.c.volume == place.volume) & (private.c.owner == place.owner)
+    kept &= private.c.kind == "trace"
+    of = select(traces.c.source, traces.c.part_of).where(traces.c.id == run_id)
+    row = tx.conn.execute(of).one()
+    sources = [row.part_of] if row.part_of else []
+    sources += [row.source.removeprefix(REPLAY)] if row.source.startswith(REPLAY) else []
+    if not sources:
+        return
+    found = select(private.c.by).where(kept, private.c.subject.in_(sources)).limit(1)
+    by = tx.conn.scalar(found)
+    if by is None:
+        return
+    for one in with_it(tx.conn, place, run_id):
+        key = {"volume": place.volume, "owner": place.owner, "kind": "trace", "subject": one}
+        insert_new(tx.conn, private, {**key, "by": by, "at": stamp(tx.now)}, list(key))
+
+
 def share(
     tx: Transaction, caller: Caller, place: Place, kind: PrivateKind, subject: str = ""
 ) -> bool:
@@ -72,7 +100,8 @@ def is_private(
     conn: Connection, place: Place, kind: PrivateKind = "volume", subject: str = ""
 ) -> bool:
     """Whether this was kept private, by itself or with the whole volume."""
-    whole = _row(place, "volume", "")
+    # A project's volume is private with the volume that it lies in.
+    whole = _row(place, "volume", "") | _row(place.whole, "volume", "")
     meant = whole if kind == "volume" else whole | _row(place, kind, _stored(kind, subject))
     return conn.execute(select(private.c.at).where(meant).limit(1)).first() is not None
 

@@ -26,6 +26,11 @@ __all__ = ["descendants", "promote", "recall"]
 _FARNESS: Mapping[str, int] = {"user": 0, "team": 1, "system": 2}
 
 
+def _farness(place: Place) -> tuple[int, bool]:
+    """How far from a run a volume lies: a project's is nearer than the one that it lies in."""
+    return _FARNESS[place.volume], not place.project
+
+
 def promote(
     tx: Transaction,
     source: Version,
@@ -102,9 +107,9 @@ def recall(tx: Transaction, caller: Caller, digest: str, why: str) -> list[Versi
     sources = holders(tx.conn, digest)
     if not sources:
         raise UserError(f"there is no version {digest[:12]!r}", "give all 64 digits of it")
-    nearest = min(_FARNESS[place.volume] for place in sources.values())
+    nearest = min(map(_farness, sources.values()))
     made = outlines(tx.conn, made_from(tx.conn, sources))
-    farther = [v for v in made if _FARNESS[v.volume] > nearest]
+    farther = [v for v in made if _farness(place_of(v)) > nearest]
     own = [n for n, place in sources.items() if may(tx.conn, caller, place, Access.WRITE)]
     of_own = made_from(tx.conn, own)
     allowed = [

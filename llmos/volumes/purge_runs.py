@@ -25,13 +25,14 @@ from llmos.store.schema import (
     notifications,
     patterns,
     private,
+    project_patterns,
     reservations,
     steps,
     traces,
     usages,
     versions,
 )
-from llmos.values import EventType, Json
+from llmos.values import EventType, Json, Usage
 from llmos.volumes.access import Caller
 from llmos.volumes.descent import made_from, outlines
 from llmos.volumes.purge import delete_versions, named, note_purge, require_right
@@ -39,6 +40,7 @@ from llmos.volumes.records import Place, Version, place_of
 from llmos.volumes.together import with_it
 
 _GONE = "a run that was purged"
+_WITHOUT_A_MODEL = ("tool:", "replay:")
 
 _KEPT = ("mode", "verdict")
 """Words of an event of a run that say nothing of what was done in it."""
@@ -143,6 +145,7 @@ def _forget(tx: Transaction, place: Place, run_id: str) -> None:
     tx.conn.execute(update(audits).where(followed).values(detail=""))
     kept = (private.c.kind == "trace") & (private.c.subject == run_id)
     tx.conn.execute(delete(private).where(kept))
+    _uncount(tx, run_id)
     tx.conn.execute(delete(counted).where(counted.c.trace_id == run_id))
     _forget_facts(tx, run_id)
     goal = tx.conn.scalar(select(traces.c.goal).where(traces.c.id == run_id))
@@ -155,6 +158,8 @@ def _forget(tx: Transaction, place: Place, run_id: str) -> None:
         meant = (patterns.c.owner == row.owner) & (patterns.c.key == row.key)
         if row.runs <= 1:
             tx.conn.execute(delete(patterns).where(meant))
+            of_it = (project_patterns.c.owner == row.owner) & (project_patterns.c.key == row.key)
+            tx.conn.execute(delete(project_patterns).where(of_it))
             continue
         left = {
             name: dumps([i for i in json.loads(getattr(row, name)) if i != run_id])
@@ -162,6 +167,28 @@ def _forget(tx: Transaction, place: Place, run_id: str) -> None:
         }
         # Its shape has only what recurs.
         tx.conn.execute(update(patterns).where(meant).values(example=row.shape, **left))
+
+
+def _uncount(tx: Transaction, run_id: str) -> None:
+    """Take the run off what its project is said to do."""
+    query = (
+        select(counted, traces.c.project, traces.c.usage, traces.c.source)
+        .join(traces, traces.c.id == counted.c.trace_id)
+        .where(counted.c.trace_id == run_id, traces.c.project.is_not(None))
+    )
+    p = project_patterns.c
+    for row in tx.conn.execute(query).all():
+        meant = (p.owner == row.owner) & (p.key == row.key) & (p.project == row.project)
+        tokens = Usage(**json.loads(row.usage)).total_tokens
+        of_model = tokens > 0 or not row.source.startswith(_WITHOUT_A_MODEL)
+        less = {
+            "runs": p.runs - 1,
+            "model_runs": p.model_runs - int(of_model),
+            "failed": p.failed - int(row.failed),
+            "tokens": p.tokens - tokens,
+        }
+        tx.conn.execute(update(project_patterns).where(meant).values(less))
+        tx.conn.execute(delete(project_patterns).where(meant, p.runs <= 0))
 
 
 def _blank_notes(tx: Transaction, run_id: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
 
+from llmos.kernel.projects import note_project
 from llmos.kernel.text import plain
 from llmos.store import Transaction, new_id
 from llmos.store.schema import artifact_changes, artifacts, dumps, stamp, versions
@@ -35,6 +36,7 @@ def add_artifact(
     tx: Transaction, place: Place, type: ArtifactType, name: str, current: str, status: Status
 ) -> Artifact:
     """A new artifact; its first version must be added in the same transaction."""
+    note_project(tx, place.volume, place.holder, place.project)
     row = {
         "id": new_id(),
         "volume": place.volume,

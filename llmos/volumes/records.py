@@ -16,28 +16,58 @@ VolumeType = Literal["user", "team", "system"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which volume: its type and whose it is.
+    """Which volume: its type and whose it is; or that of a project within one.
+
+    A project's volume has an owner of its own, ``alice:web``, which no user or team can be called:
+    what asks for ``alice`` never finds what is of the project, unless it asks for that by name.
 
     Raises:
-        UserError: There is no such type, or the owner is not a usable name.
+        UserError: There is no such type, or the owner or the project is not a usable name.
     """
 
     volume: VolumeType
     owner: str
-    """Id of the user or team; ``system`` for the system's volume."""
+    """Id of the user or team; ``system`` for the system's volume; with ``:NAME``: of a project."""
 
     def __post_init__(self) -> None:
         if self.volume not in get_args(VolumeType):
             raise UserError(f"there is no volume of type {self.volume!r}", "user, team or system")
-        check_name(self.owner, f"{self.volume} id")
+        check_name(self.holder, f"{self.volume} id")
+        if self.owner != self.holder:
+            check_name(self.project, "project")
         if self.volume == "system" and self.owner != "system":
             raise UserError(
                 f"the system volume has no owner {self.owner!r}", "its owner is 'system'"
             )
 
+    @property
+    def holder(self) -> str:
+        """The user or team whose it is, also of a project: who may do what there."""
+        return self.owner.partition(":")[0]
+
+    @property
+    def project(self) -> str:
+        """Name of the project, or ``""``."""
+        return self.owner.partition(":")[2]
+
+    @property
+    def whole(self) -> Place:
+        """The volume of the user or team that a project's lies in; else itself."""
+        return Place(self.volume, self.holder)
+
+    def of(self, project: str) -> Place:
+        """The volume of a project within this one.
+
+        Raises:
+            UserError: The project is not a usable name, or there can be none here.
+        """
+        return Place(self.volume, f"{self.holder}:{project}")
+
     def __str__(self) -> str:
         if self.volume == "system":
             return "the system volume"
+        if self.project:
+            return f"the volume of {self.volume} {self.holder}'s project {self.project}"
         return f"the {self.volume} volume of {self.owner}"
 
 

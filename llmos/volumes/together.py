@@ -7,7 +7,7 @@ from sqlalchemy import Connection, or_, select
 from llmos.store.schema import traces
 from llmos.volumes.records import Place
 
-_REPLAY = "replay:"
+REPLAY = "replay:"
 """What the source of a replay begins with, as `llmos.memory.traces` writes it."""
 
 
@@ -26,7 +26,7 @@ def with_it(conn: Connection, place: Place, run_id: str) -> list[str]:
     for one in found:  # which grows meanwhile
         plan = select(traces.c.part_of).where(traces.c.id == one, traces.c.part_of.is_not(None))
         near = or_(
-            traces.c.part_of == one, traces.c.source == f"{_REPLAY}{one}", traces.c.id.in_(plan)
+            traces.c.part_of == one, traces.c.source == f"{REPLAY}{one}", traces.c.id.in_(plan)
         )
         ids = conn.scalars(select(traces.c.id).where(mine, near).order_by(traces.c.id))
         found += [i for i in ids if i not in found]

@@ -63,6 +63,16 @@ def accept(os: LLMOS, name: str, status: Status = Status.ACTIVE) -> bool:
     return os.kernel.decide_suggestion(os.kernel.get_user_volume(), name, status)
 
 
+async def test_runs_of_a_project_are_no_examples_for_an_agent_of_all(make_os: MakeOS) -> None:
+    os = await started(make_os)
+    web = await make_os(processor=Unsteady(), project="web")
+    await runs(web, 3, 2, says="Write secretly")
+    (name,) = await suggested(os)
+    text = os.kernel.get_user_volume().get(SUGGESTION, name).content["action"]["text"]
+    assert 'tools: ["Write"]' in text, "that it needs less is no secret"
+    assert "secretly" not in text
+
+
 async def test_an_agent_that_often_goes_wrong_is_changed_by_accepting_and_can_be_taken_back(
     make_os: MakeOS,
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from bench.rewriting import HINTS, TEXT, Script, by_heart, goal_of, is_right, teaches, told_in
 from llmos import LLMOS, LLMOSConfig
@@ -14,6 +15,7 @@ from llmos.cortex.agents.rewriting import is_held_out
 from llmos.crons import CycleReport
 from llmos.crons.rewriting_search import QUESTION
 from llmos.errors import UserError
+from llmos.store.schema import traces
 from llmos.values import (
     ArtifactType,
     Context,
@@ -165,6 +167,20 @@ async def test_no_held_out_goal_and_nothing_private_is_told_to_who_reflects(
     assert said and not any(is_held_out(goal) for goal in said) and secret not in said
     assert secret not in {goal for goal, *_ in script.sat}
     assert any("It has no date." in run["why"] for run in told[0]["went wrong before"])
+
+
+async def test_nothing_of_a_project_goes_into_the_text_of_an_agent_of_all(
+    make_os: MakeOS,
+) -> None:
+    script = Paid()
+    os = await worked(make_os, script, letters=(4, 5))
+    secret = goals("letter", 0, 1)[0]
+    of_web = update(traces).where(traces.c.goal == secret).values(project="web")
+    os._kernel.store.write(lambda tx: tx.conn.execute(of_web))
+    await night(os)
+    told = [told_in(question) for question in script.asked]
+    assert told and secret not in str(told)
+    assert secret not in {goal for goal, *_ in script.sat}
 
 
 async def test_an_exam_has_the_tools_of_the_agent_and_a_world_of_records(make_os: MakeOS) -> None:

@@ -106,11 +106,14 @@ class Agents:
     Args:
         store: Where volumes are kept.
         user_id: Who asks.
+        project: The project that is worked in: its agents go before the user's others, and what is
+            new is its own. Those of other projects are not there.
     """
 
-    def __init__(self, store: Store, user_id: str) -> None:
+    def __init__(self, store: Store, user_id: str, project: str | None = None) -> None:
         self._store = store
         self._user_id = user_id
+        self._project = project
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -189,12 +192,12 @@ class Agents:
 
         Args:
             text: Its file.
-            where: The volume; the user's own when left out.
+            where: The volume; the project's, or the user's own, when left out.
             note: Why, for the history.
             lineage: Ids of runs that it was made from: with them it is purged.
         """
         agent = parse(text)
-        volume = self._volume(where or Place("user", self._user_id))
+        volume = self._volume(where or self._own)
         return self._put(volume, agent, note, lineage, new=True)
 
     def modify(
@@ -299,7 +302,13 @@ class Agents:
             )
 
     def _volumes(self) -> list[Volume]:
-        return self._store.read(lambda c: near_volumes(c, self._store, self._user_id))
+        near = (self._store, self._user_id, self._project)
+        return self._store.read(lambda c: near_volumes(c, *near))
+
+    @property
+    def _own(self) -> Place:
+        own = Place("user", self._user_id)
+        return own.of(self._project) if self._project else own
 
     def _volume(self, place: Place) -> Volume:
         for volume in self._volumes():

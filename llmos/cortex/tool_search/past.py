@@ -40,14 +40,24 @@ class Past:
         user_id: Whose run asks.
         team_id: That user's team.
         places: The folders of the run that asks.
+        project: That it belongs to: what was told in another one is shown to nobody else.
     """
 
-    def __init__(self, store: Store, user_id: str, team_id: str | None, places: Places) -> None:
+    def __init__(
+        self,
+        store: Store,
+        user_id: str,
+        team_id: str | None,
+        places: Places,
+        project: str | None = None,
+    ) -> None:
         self._store = store
         self._caller = Caller.person(user_id)
         team = [Place("team", team_id)] if team_id else []
         self._volumes = [Place("user", user_id), *team]
         self._places = places
+        here = traces.c.project == project if project else traces.c.project.is_(None)
+        self._open = here | (traces.c.context_digest == "")
 
     def used(self) -> list[Used]:
         """What the newest good runs were for and which tools they used, the newest first."""
@@ -79,7 +89,8 @@ class Past:
         return [p for p in self._volumes if may(c, self._caller, p, Access.READ)]
 
     def _made(self, c: Connection, place: Place, tools: Sequence[str]) -> list[Made]:
-        goals = {row.id: row.goal for row in c.execute(_good(place, EXAMPLE_RUNS))}
+        good = _good(place, EXAMPLE_RUNS).where(self._open)
+        goals = {row.id: row.goal for row in c.execute(good)}
         if not tools or not goals:
             return []
         query = (

@@ -9,6 +9,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, bindparam, insert, or_, select, update
 
 from llmos.errors import UserError
+from llmos.kernel.projects import note_project
 from llmos.memory.facts.fact import (
     LONGEST_FACT,
     PERSON,
@@ -166,6 +167,30 @@ class Facts:
         place = Facts(self._store, self._user, old.project)
         return self._store.write(lambda tx: place._note(tx, said, PERSON, "person", instead=old.id))
 
+    def generalise(self, fact_id: str) -> Noted:
+        """Let a fact of one project hold in all; the same words in others are superseded by it.
+
+        Raises:
+            UserError: There is no such fact, it does not hold any more, or it holds in all already.
+        """
+        old = self._holding(fact_id)
+        if not old.project:
+            raise UserError("this fact holds in all projects already", "see: llmos facts")
+        said = Statement(old.kind, old.sentence, old.subject)
+        general = Facts(self._store, self._user)
+        words = facts.c.key == goal_key(old.sentence)
+        same = words & (facts.c.status == FactStatus.CURRENT.value) & (facts.c.project != "")
+
+        def write(tx: Transaction) -> Noted:
+            noted = general._note(tx, said, PERSON, "person")
+            known = facts_of(tx.conn, read_rows(tx.conn, self._mine(same), _MOST))
+            for evidence in (e for fact in known for e in fact.evidence):
+                add_evidence(tx, noted.fact.id, evidence.source)
+            self._end(tx, [f.id for f in known], FactStatus.SUPERSEDED, noted.fact.id)
+            return noted
+
+        return self._store.write(write)
+
     def forget(self, fact_id: str) -> Fact:
         """Take a fact out of use; it stays in the history.
 
@@ -204,6 +229,10 @@ class Facts:
             run_id: The run for it.
         """
         return self._notes(statements(text), run_id, "goal")
+
+    def heard_in(self, tx: Transaction, text: str, run_id: str) -> list[Noted]:
+        """`heard` in the transaction that also ends the run: the note is there if the end is."""
+        return [self._note(tx, said, run_id, "goal") for said in statements(text)]
 
     def corrected(self, goal: str, note: str, run_id: str, *, right: bool) -> list[Noted]:
         """Note what a user says of a run, where it holds beyond it.
@@ -259,6 +288,7 @@ class Facts:
             "by": by,
             "at": stamp(tx.now),
         }
+        note_project(tx, "user", self._user, self._project)
         self._end(tx, [f.id for f in known], FactStatus.SUPERSEDED, fact_id)
         tx.conn.execute(insert(facts).values(row))
         add_evidence(tx, fact_id, source)

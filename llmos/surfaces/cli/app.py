@@ -26,6 +26,7 @@ from llmos.surfaces.cli.commands import (
     mcp,
     plan,
     plugins,
+    projects,
     report,
     sessions,
     sharing,
@@ -54,6 +55,7 @@ class _InOrder(TyperGroup):
             "tools",
             "agents",
             "facts",
+            "projects",
             "volumes",
             "audits",
             "crons",
@@ -138,6 +140,7 @@ app.command("sleep")(sleep.sleep)
 app.add_typer(tools.app, name="tools")
 app.add_typer(agents.app, name="agents")
 app.add_typer(facts.app, name="facts")
+app.add_typer(projects.app, name="projects")
 app.add_typer(volumes.app, name="volumes")
 app.add_typer(audits.app, name="audits")
 app.add_typer(crons.app, name="crons")

@@ -30,14 +30,44 @@ def make(asked: Globals, **more: Any) -> LLMOS:
     return LLMOS(asked.folder, asked.user, asked.team, **given)
 
 
-def with_os(asked: Globals, work: Callable[[LLMOS], Awaitable[T]], **more: Any) -> T:
-    """Boot, do ``work``, shut down."""
+def with_os(
+    asked: Globals, work: Callable[[LLMOS], Awaitable[T]], *, begins: bool = False, **more: Any
+) -> T:
+    """Boot, do ``work``, shut down.
+
+    Args:
+        asked: The global options.
+        work: What the command does.
+        begins: It may be the first use of a project.
+        more: Other arguments of `LLMOS`.
+    """
 
     async def story() -> T:
         async with make(asked, **more) as os:
+            meet_project(os, begins=begins)
             return await work(os)
 
     return asyncio.run(story())
+
+
+def meet_project(os: LLMOS, *, begins: bool) -> None:
+    """Say that a project is not known yet: by a slip, nothing new may begin.
+
+    Args:
+        os: Booted.
+        begins: What is done now may be its first use.
+
+    Raises:
+        UserError: It would be, and the name is nearly that of another, or it was laid aside.
+    """
+    if os.project is None:
+        return
+    if begins:
+        os.projects.require_usable(os.project)
+    if not os.projects.is_known(os.project):
+        from llmos.surfaces.cli.views.projects import note_new
+
+        note_new(os.project, os.projects.near(os.project), begins=begins)
 
 
 def working_directory(cwd: Path | None) -> Path:

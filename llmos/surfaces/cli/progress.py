@@ -67,7 +67,7 @@ class Progress:
             case PartEnded():
                 self._part(event)
 
-    def after(self, call: HookCall) -> None:
+    async def after(self, call: HookCall) -> None:
         """Told by the kernel after every call (`Hooks.post_tool_use`)."""
         by_model = any(asked.tool == call.tool for asked in self._asked.values())
         if call.step is not None and not by_model:

@@ -71,7 +71,10 @@ def usable(name: str) -> bool:
 
 def folder_of(place: Place) -> tuple[str, ...]:
     """The folder of a volume, below that of all volumes."""
-    return ("system",) if place.volume == "system" else (f"{place.volume}s", place.owner)
+    if place.volume == "system":
+        return ("system",)
+    within = ("projects", place.project) if place.project else ()
+    return (f"{place.volume}s", place.holder, *within)
 
 
 def rendered(version: Version, place: Place) -> bytes:

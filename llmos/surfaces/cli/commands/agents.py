@@ -22,7 +22,9 @@ Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for the hi
 All = Annotated[bool, typer.Option("--all", help="Those that are laid aside too.")]
 In = Annotated[
     str | None,
-    typer.Option("--in", metavar="VOLUME", help="user, team or system; the nearest by default."),
+    typer.Option(
+        "--in", metavar="VOLUME", help="project, user, team or system; the nearest by default."
+    ),
 ]
 File = Annotated[
     str,
@@ -87,7 +89,7 @@ def create(
 ) -> None:
     """Store a new agent from a file; one of Claude Code is taken as it is.
 
-    It is named in the file. Your own volume, when --in is left out.
+    It is named in the file. Your own volume, or that of --project, when --in is left out.
     """
     from llmos.surfaces.cli.views.agents import place_of
 
@@ -144,7 +146,7 @@ def import_(
     from llmos.surfaces.cli.views.agents import place_of, print_imported
 
     async def work(os: LLMOS) -> bool:
-        place = place_of(os, where or "user")
+        place = place_of(os, where or ("project" if os.project else "user"))
         assert place is not None  # it is named
         done = import_agents(
             os.kernel.agents,
@@ -156,7 +158,7 @@ def import_(
         print_json(done) if as_json else print_imported(done, dry_run)
         return all(one.outcome != "refused" for one in done)
 
-    if not with_os(globals_of(ctx), work):
+    if not with_os(globals_of(ctx), work, begins=True):
         raise typer.Exit(1)
 
 
@@ -259,7 +261,7 @@ def _store(ctx: typer.Context, store: Callable[[LLMOS], StoredAgent], as_json: b
         stored = store(os)
         print_json(stored_dict(stored)) if as_json else print_stored(stored)
 
-    with_os(globals_of(ctx), work)
+    with_os(globals_of(ctx), work, begins=True)
 
 
 def _change(

@@ -73,6 +73,12 @@ def edit(
     _write(ctx, kind, as_json, lambda os, of: os.facts.edit(fact, sentence, of))
 
 
+@app.command("general")
+def general(ctx: typer.Context, fact: Name, as_json: JsonFlag = False) -> None:
+    """Let a fact of one project hold in all; the same words in others are replaced by it."""
+    _write(ctx, None, as_json, lambda os, of: os.facts.generalise(fact))
+
+
 @app.command("forget")
 def forget(ctx: typer.Context, fact: Name, as_json: JsonFlag = False) -> None:
     """Take a fact out of use. It stays in the history; a purge of its run deletes it."""
@@ -131,7 +137,7 @@ def _write(
         noted = write(os, _kind(kind))
         print_json(noted) if as_json else print_noted(noted)
 
-    with_os(globals_of(ctx), work)
+    with_os(globals_of(ctx), work, begins=True)
 
 
 def _kind(name: str | None) -> FactKind | None:

@@ -83,7 +83,7 @@ def executed(
     from llmos.errors import RunStopped
     from llmos.kernel.admission import Hooks
     from llmos.surfaces.cli.approvals import at_terminal
-    from llmos.surfaces.cli.opening import make
+    from llmos.surfaces.cli.opening import make, meet_project
     from llmos.surfaces.cli.progress import Progress
 
     progress = Progress(silent=silent)
@@ -92,6 +92,7 @@ def executed(
     async def story() -> RunResult:
         hooks = Hooks(post_tool_use=(progress.after,))
         async with make(asked, approver=approvals, hooks=hooks) as os:
+            meet_project(os, begins=True)
             return await work(os, progress)
 
     try:

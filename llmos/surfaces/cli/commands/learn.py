@@ -61,7 +61,7 @@ def _learnt(asked: Globals, paths: list[Path], dry_run: bool, *, silent: bool) -
             return await importer.run(sessions)
 
     try:
-        return with_os(asked, work)
+        return with_os(asked, work, begins=not dry_run)
     except KeyboardInterrupt:
         kept = made[0].report.traces if made and not dry_run else 0
         stopped = RunStopped(

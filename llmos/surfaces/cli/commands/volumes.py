@@ -32,14 +32,20 @@ def show(
     limit: Limit = 10,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show how much a volume holds, what it saved, and what was changed in it."""
+    """Show how much a volume holds, what it saved, and what was changed in it.
+
+    With --project: the volume of that project within yours, or within your team's.
+    """
     from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json, to_json
     from llmos.surfaces.cli.views.volumes import show_volume
 
     async def work(os: LLMOS) -> None:
-        stats = os.kernel.analyze_volume(level.value, owner)
-        changes = os.kernel.get_artifact_changes(level.value, owner, limit)
+        whose = owner
+        if os.project is not None and level.value != "system" and owner is None:
+            whose = os.kernel.get_volume(level.value).place.of(os.project).owner
+        stats = os.kernel.analyze_volume(level.value, whose)
+        changes = os.kernel.get_artifact_changes(level.value, whose, limit)
         kept = os.kernel.get_private() if level is Level.USER else []
         if as_json:
             told = {"changes": [to_json(change) for change in changes], "private": to_json(kept)}
@@ -50,6 +56,7 @@ def show(
     with_os(globals_of(ctx), work)
 
 
+app.command("promote")(volumes_owner.promote)
 app.command("mirror")(volumes_files.mirror)
 app.command("push")(volumes_files.push)
 app.command("private")(volumes_owner.private)

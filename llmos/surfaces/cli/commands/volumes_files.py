@@ -15,7 +15,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be take
 
 
 def mirror(ctx: typer.Context, as_json: JsonFlag = False) -> None:
-    """Bring the files of your volume, and of your team's, up to date.
+    """Bring the files of your volume, and of your team's, up to date; with --project its too.
 
     Files that you have edited are left alone. Exits 1 if something could not be written.
     """
@@ -27,7 +27,9 @@ def mirror(ctx: typer.Context, as_json: JsonFlag = False) -> None:
     async def work(os: LLMOS) -> bool:
         files, report = os.kernel.get_mirror(), MirrorReport()
         mine = os.kernel.get_user_volume().place
-        for place in (mine, *([Place("team", os.team_id)] if os.team_id else [])):
+        within = [mine.of(os.project)] if os.project else []
+        teams = [Place("team", os.team_id)] if os.team_id else []
+        for place in (mine, *within, *teams):
             report += files.refresh(place)
         if as_json:
             print_json({"folder": files.root, **_told(report)})
@@ -42,7 +44,8 @@ def mirror(ctx: typer.Context, as_json: JsonFlag = False) -> None:
 def push(ctx: typer.Context, dry_run: DryRun = False, as_json: JsonFlag = False) -> None:
     """Take tools that you edited as new versions, not in use, and agents to be used from now on.
 
-    A pushed tool has no proof, so no goal is done with it. Exits 1 if a file was refused.
+    A pushed tool has no proof, so no goal is done with it. With --project: the files of that
+    project. Exits 1 if a file was refused.
     """
     from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json
@@ -50,6 +53,7 @@ def push(ctx: typer.Context, dry_run: DryRun = False, as_json: JsonFlag = False)
 
     async def work(os: LLMOS) -> bool:
         files, place = os.kernel.get_mirror(), os.kernel.get_user_volume().place
+        place = place.of(os.project) if os.project else place
         report = files.push(place, dry_run=dry_run)
         if as_json:
             print_json({"folder": files.root, "dry_run": dry_run, **_told(report)})

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from llmos.boot import LLMOS
     from llmos.values import ArtifactType
     from llmos.volumes import Volume
+    from llmos.volumes.records import VolumeType
 
 
 class Level(StrEnum):
@@ -73,6 +74,40 @@ def private(
         else:
             kinds = [k.kind for k in os.kernel.get_private()]
             show_switched(type, called, on, changed, kinds)
+
+    with_os(globals_of(ctx), work)
+
+
+def promote(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An artifact of the project.")],
+    level: Annotated[Level, typer.Argument(metavar="[user|team]")] = Level.USER,
+    type_: Type = None,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the record.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Let all that you do, or your team, have what one --project has; the project keeps its own.
+
+    Nothing does this by itself. To take it back: llmos undo with the id that is printed.
+    """
+    from llmos.errors import UserError
+    from llmos.surfaces.cli.opening import with_os
+    from llmos.surfaces.cli.output import print_json
+    from llmos.surfaces.cli.views.volumes_owner import general_dict, show_general
+
+    kind: VolumeType = level.value
+
+    async def work(os: LLMOS) -> None:
+        if os.project is None:
+            raise UserError("no project is named", "name it: --project NAME; see: llmos projects")
+        if kind == "system":
+            raise UserError("the system has no projects", "llmos volumes promote NAME user")
+        team = os.kernel.get_team_volume().place.owner if kind == "team" else None
+        whole = os.kernel.get_volume(kind)
+        within = os.kernel.get_volume(kind, whole.place.of(os.project).owner)
+        type, called = _meant(os, within, name, type_)
+        made = os.kernel.make_general(type, called, os.project, team, why)
+        print_json(general_dict(made)) if as_json else show_general(made)
 
     with_os(globals_of(ctx), work)
 

@@ -11,7 +11,7 @@ from llmos.errors import BugError, LLMOSError
 from llmos.kernel.admission import Hooks
 from llmos.memory.sessions import StoredSession
 from llmos.surfaces.cli.approvals import Approvals
-from llmos.surfaces.cli.opening import make, working_directory
+from llmos.surfaces.cli.opening import make, meet_project, working_directory
 from llmos.surfaces.cli.options import Globals
 from llmos.surfaces.cli.output import dollars, err, printable
 from llmos.surfaces.cli.progress import Progress
@@ -87,6 +87,7 @@ class Conversation:
         """Take lines until they end; returns the exit code."""
         self._runner.run(self.os.boot())
         try:
+            meet_project(self.os, begins=True)
             if self._reader.interactive:
                 self._greet()
             while self._turn():

@@ -28,13 +28,21 @@ def place_of(os: LLMOS, where: str | None) -> Place | None:
     match where:
         case None:
             return None
+        case "project" | "team-project" if os.project is None:
+            raise UserError(f"--in {where}, and no project is named", "name it: --project NAME")
+        case "project":
+            return Place("user", os.user_id).of(str(os.project))
+        case "team-project":
+            return os.kernel.get_team_volume().place.of(str(os.project))
         case "user":
             return Place("user", os.user_id)
         case "team":
             return os.kernel.get_team_volume().place
         case "system":
             return Place("system", "system")
-    raise UserError(f"there is no volume {where!r}", "--in user, team or system")
+    raise UserError(
+        f"there is no volume {where!r}", "--in project, user, team-project, team or system"
+    )
 
 
 def row_dict(row: AgentRow) -> dict[str, Json]:

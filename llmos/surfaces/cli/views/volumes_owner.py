@@ -11,6 +11,7 @@ from llmos.values import ArtifactType, Json
 from llmos.volumes import Place, Version
 from llmos.volumes.meant import is_run
 from llmos.volumes.privacy import Kept
+from llmos.volumes.projects import MadeGeneral
 
 
 def show_private(kept: Sequence[Kept]) -> None:
@@ -62,6 +63,31 @@ def as_dict(type: ArtifactType, name: str, going: Sequence[Version]) -> dict[str
         for v in going
     ]
     return {"type": type.value, "name": name, "versions": versions}
+
+
+def general_dict(made: MadeGeneral) -> dict[str, Json]:
+    """What became of an artifact of a project that is for all now, as JSON."""
+    version = made.version
+    return {
+        "type": version.type.value,
+        "name": version.name,
+        "volume": version.volume,
+        "owner": version.owner,
+        "version": version.seq,
+        "digest": version.digest,
+        "status": version.status.value,
+        "event": made.event,
+    }
+
+
+def show_general(made: MadeGeneral) -> None:
+    """Print the same."""
+    version = made.version
+    where = f"{_named(version.type, version.name)} of {Place(version.volume, version.owner)}"
+    if not made.event:
+        print(f"nothing to do: {where} is the same already, and {version.status.value}")
+        return
+    print(f"{where} is {version.status.value}. To take it back: llmos undo {short(made.event)}")
 
 
 def agrees(name: str, *, ask: bool) -> bool:
