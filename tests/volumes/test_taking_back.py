@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
-from itertools import count
 from typing import Any
 
 import pytest
@@ -305,22 +303,16 @@ def whole(volume: Volume) -> object:
     return found.current, found.status, found.pinned, statuses
 
 
-_NUMBER = count()
-
-
-@cache
-def one_store() -> Store:
-    """To open a store takes longer than an example, and every example has a user of its own."""
-    return Store.memory(lambda: datetime(2026, 3, 2, tzinfo=UTC))
-
-
 @settings(max_examples=60, deadline=None)
 @given(OPERATIONS)
 def test_undoing_all_events_in_reverse_order_gives_every_former_state_back(
     operations: list[tuple[Any, ...]],
 ) -> None:
-    store, owner = one_store(), f"user-{next(_NUMBER)}"
-    volume = Everybodys(store, "user", owner)
+    with Store.memory(lambda: datetime(2026, 3, 2, tzinfo=UTC)) as store:
+        _undo_in_reverse_order(Everybodys(store, "user", "alice"), store, operations)
+
+
+def _undo_in_reverse_order(volume: Volume, store: Store, operations: list[tuple[Any, ...]]) -> None:
     past: list[tuple[str, object]] = []
     for operation in operations:
         before, last = whole(volume), newest(store)
@@ -331,7 +323,7 @@ def test_undoing_all_events_in_reverse_order_gives_every_former_state_back(
         if newest(store) != last:
             past.append((newest(store), before))
     for event, before in reversed(past):
-        undo(store, event, owner)
+        undo(store, event, "alice")
         assert same(whole(volume), before)
 
 
