@@ -543,7 +543,7 @@ class LLMOS:
         if request.auto:
             # What is drawn here must not be missing there.
             request = self._appoint(request, copy(self._rng))
-        run = self._run(request)
+        run = self._run(request, self._orders(request, 0))
         run.decide()
         return run
 
