@@ -195,7 +195,7 @@ class Scheduler:
             self._held += Counter(set(share))
             self._free -= 1
             heapq.heappop(team.waiting[share.owner]).ready.set_result(None)
-            self._tidy()
+            team.clean()
 
     def _able(self) -> dict[str, list[str]]:
         """Owners who wait for a slot and may have one more, by team."""
