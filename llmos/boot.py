@@ -99,7 +99,7 @@ class LLMOS:
         memory: Hooks that add to what the model is told about a goal.
         project: Project that runs belong to by default.
         scheduler: Hands out the slots for runs; one that is shared by several objects on one event
-            loop shares them fairly between their users.
+            loop shares them fairly between their teams and users.
         rng: Draws which free runs a model makes instead, to be compared; for tests.
     """
 
@@ -274,7 +274,7 @@ class LLMOS:
         self, request: Request, priority: int, on_event: Callable[[Event], None] | None = None
     ) -> RunResult:
         run = self._run(request, self._orders(request, priority))
-        async with self._kernel.scheduler.slot(run.id, priority, f"user:{self.user_id}"):
+        async with self._kernel.scheduler.slot(run.id, priority, *self._share):
             run.decide()
             run.require_means()
             await run.meet()
@@ -393,7 +393,7 @@ class LLMOS:
         """
         await self.boot()
         run = self._run(self._request(goal, Mode.CRYSTALLIZED, cwd=cwd))
-        async with self._kernel.scheduler.slot(run.id, 0, f"user:{self.user_id}"):
+        async with self._kernel.scheduler.slot(run.id, 0, *self._share):
             run.decide()
             return await run.foresee()
 
@@ -449,6 +449,11 @@ class LLMOS:
         return undone
 
     # --- small things ------------------------------------------------------------------------
+
+    @property
+    def _share(self) -> tuple[str, str]:
+        """From whose share of the slots runs are: the user's, in their team's."""
+        return f"user:{self.user_id}", f"team:{self.team_id}" if self.team_id else ""
 
     @property
     def _kernel(self) -> Kernel:
@@ -564,7 +569,7 @@ class LLMOS:
         if request.auto:
             # What is drawn here must not be missing there.
             request = self._appoint(request, copy(self._rng))
-        run = self._run(request)
+        run = self._run(request, self._orders(request, 0))
         run.decide()
         return run
 

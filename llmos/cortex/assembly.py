@@ -3,7 +3,8 @@
 What is needed goes in whatever it costs: the rules, the agent's own words, what is already done
 in this run, the goal. What memory tells was chosen before, under a budget of its own, since it
 counts in the context digest. The rest goes in as far as there is room: the turns, newest first,
-then worked examples, then the internal state. Turns come first because they count in the digest
+then worked examples, then what a model is told that takes the goal apart, then the internal
+state. Turns come first because they count in the digest
 as well: what they are cut by must not hang on what does not count.
 """
 
@@ -27,7 +28,7 @@ from llmos.memory.injection import HOOK
 from llmos.memory.pieces import Piece, tokens_of
 from llmos.values import Context, Json, Trace, Turn
 
-NEEDED = frozenset({"rules", "agent", "prefix", "note", "goal"})
+NEEDED = frozenset({"rules", "agent", "prefix", "note", "planning", "goal"})
 """Sources of pieces that go in whatever they cost."""
 
 
@@ -66,6 +67,7 @@ def assemble(
     agent: StoredAgent | None = None,
     memory: Sequence[Piece] = (),
     state: str = "",
+    planning: Sequence[Piece] = (),
 ) -> Assembled:
     """Put together what the model sees. Pure.
 
@@ -76,12 +78,15 @@ def assemble(
         agent: What the model works as.
         memory: Facts and what hooks add, shown or left out already.
         state: The internal state as the model is told it; ``""`` if it is not.
+        planning: Where the goal is to be taken apart: how, and what it may be made of, the most
+            useful first.
     """
     needed = [
         Piece("rules", "", system_prompt(context), True, "every model is told them"),
         *_agent(agent),
         *_one("prefix", prefix_text(context.prefix), "it is already done in this run"),
         *_one("note", note_text(context.note), "why the model is called in"),
+        *(piece for piece in planning if piece.source in NEEDED),
         Piece("goal", "", goal, True, "it is what to do"),
     ]
     left = _left(_left(budget, needed), memory)
@@ -89,10 +94,12 @@ def assemble(
     left = _left(left, turns)
     examples = list(_examples(context.examples, left))
     left = _left(left, examples)
+    made_of = list(_let_in([p for p in planning if p.source not in NEEDED], left))
+    left = _left(left, made_of)
     told = list(_state(state, left))
     by = {piece.source: piece for piece in needed}
     pieces = [by.get("agent"), *memory, *told, by["rules"], *turns, *examples]
-    pieces += [by.get("prefix"), by.get("note"), by["goal"]]
+    pieces += [by.get("prefix"), by.get("note"), by.get("planning"), by["goal"], *made_of]
     shown = replace(
         context,
         system=_system(by.get("agent"), memory, told),
@@ -147,6 +154,13 @@ def _examples(examples: Sequence[Trace], left: int) -> Iterator[Piece]:
             why = f"only {MAX_EXAMPLES} are shown"
         left -= tokens_of(text) if fits and few else 0
         yield Piece("example", trace.id, text, fits and few, why)
+
+
+def _let_in(pieces: Sequence[Piece], left: int) -> Iterator[Piece]:
+    for piece in pieces:
+        fits = piece.tokens <= left
+        left -= piece.tokens if fits else 0
+        yield replace(piece, shown=fits, why=piece.why if fits else "there is no room for it")
 
 
 def _state(state: str, left: int) -> Iterator[Piece]:

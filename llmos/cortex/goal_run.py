@@ -18,7 +18,7 @@ from llmos.cortex.audit import Expected, affordable, expect, instead, judged, ra
 from llmos.cortex.dispatcher import UNKNOWN, Dispatcher
 from llmos.cortex.foresight import LOOKED_AHEAD, Foresight, foresee, outcome_of
 from llmos.cortex.modes import Outcome, Task, crystallize, follow, learn, mix, orchestrate
-from llmos.cortex.modes.orchestrator import total
+from llmos.cortex.modes.orchestrator import briefed, total
 from llmos.cortex.plans.foreseen import foreseen, is_planner
 from llmos.cortex.plans.orders import Orders
 from llmos.cortex.plans.plan import GOAL, GOAL_DIGEST, PLAN, Plan
@@ -40,6 +40,7 @@ from llmos.kernel.runs import Ending
 from llmos.memory.facts import Facts
 from llmos.memory.fold import goal_key
 from llmos.memory.paths import absolute, moved
+from llmos.memory.pieces import Piece
 from llmos.memory.traces import REPLAY, Candidate, Scope, Traces
 from llmos.plugins.program import ProgramRunner
 from llmos.replay.eligible import Situation
@@ -205,7 +206,7 @@ class GoalRun:
 
     async def meet(self) -> None:
         """Ask what tools there are where a model is to be shown them and nobody has asked yet."""
-        if self._decision.mode in (Mode.LEARNER, Mode.MIXED):
+        if self._decision.mode in (Mode.LEARNER, Mode.MIXED) or self._to_plan is not None:
             await self._kernel.mcp.read_missing()
             self._calls.renew_tools()
 
@@ -219,6 +220,10 @@ class GoalRun:
 
     def context(self) -> Assembled:
         """What a model would see that did the goal as decided, or that took it over at once."""
+        if self._to_plan is not None:
+            seen = briefed(self._task(None), self._to_plan).seen
+            assert seen is not None
+            return seen
         shown = self._decision.mode is Mode.MIXED and not self._readings
         example = (self._source,) if shown and self._source is not None else ()
         note = self._decision.reason if shown else ""
@@ -518,11 +523,18 @@ class GoalRun:
         usable = [r for r in readings if r.refusal(situation.tools, budget) is None]
         return tuple(sorted(usable, key=lambda r: r.tool.label != self._decision.source))
 
-    def _fit(self, context: Context) -> Context:
-        self._seen = self._assemble(context)
-        return self._seen.context
+    @property
+    def _to_plan(self) -> Orders | None:
+        """The orders of a goal that a model is to take apart first."""
+        orders = self._orders
+        unknown = orders is not None and orders.plan is None
+        return orders if unknown and self._decision.mode is Mode.ORCHESTRATOR else None
 
-    def _assemble(self, context: Context) -> Assembled:
+    def _fit(self, context: Context, planning: Sequence[Piece]) -> Assembled:
+        self._seen = self._assemble(context, planning)
+        return self._seen
+
+    def _assemble(self, context: Context, planning: Sequence[Piece] = ()) -> Assembled:
         request = self._request
         return assemble(
             request.goal,
@@ -531,6 +543,7 @@ class GoalRun:
             agent=request.agent,
             memory=request.memory,
             state=self._told_state(),
+            planning=planning,
         )
 
     def _told_state(self) -> str:

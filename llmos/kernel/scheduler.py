@@ -1,15 +1,18 @@
-"""Many goals at once: a fixed number of slots, shared fairly between owners, with cancel."""
+"""Many goals at once: a fixed number of slots, shared in turn by teams and users; with cancel."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from llmos.errors import UserError
+from llmos.kernel.turns import Turns
 
 
 @dataclass(order=True)
@@ -19,42 +22,54 @@ class _Waiting:
     ready: asyncio.Future[None] = field(compare=False)
 
 
+class _Share(NamedTuple):
+    """From whose share a slot is."""
+
+    team: str
+    owner: str
+
+
 @dataclass
-class _Owner:
-    """One of those who share the slots."""
+class _Team:
+    """Owners who share the turns of their team."""
 
-    name: str
-    weight: float
-    waiting: list[_Waiting] = field(default_factory=list)
-    held: int = 0
-    passed: float = 0.0
-    """How much it has had: 1 / weight for every slot. Whoever has had least is next."""
-    last: int = -1
-    """When it had its last turn: of several who have had as much, the one longest ago is next."""
+    turns: Turns
+    waiting: dict[str, list[_Waiting]] = field(default_factory=dict)
+    """Heaps, by owner."""
 
-    def first(self) -> _Waiting | None:
-        """Who of it is next; those who were cancelled are forgotten."""
-        while self.waiting and self.waiting[0].ready.done():
-            heapq.heappop(self.waiting)
-        return self.waiting[0] if self.waiting else None
+    def clean(self) -> None:
+        """Forget those who were cancelled where they are first, and owners who wait for nothing."""
+        for owner, heap in list(self.waiting.items()):
+            while heap and heap[0].ready.done():
+                heapq.heappop(heap)
+            if not heap:
+                del self.waiting[owner]
+
+    def leave(self, owner: str, waiting: _Waiting) -> None:
+        """Take out one that was cancelled, wherever it stands."""
+        heap = self.waiting.get(owner, [])
+        if waiting in heap:
+            heap.remove(waiting)
+            heapq.heapify(heap)
 
 
-def unlimited(owner: str) -> int | None:
-    """No owner has a bound of its own."""
+def unlimited(name: str) -> int | None:
+    """No owner and no team has a bound of its own."""
     return None
 
 
 class Scheduler:
-    """Hands out slots: in turn between owners, by priority within one, then in order of asking.
+    """Hands out slots: in turn between teams, then between the owners of one, then by priority.
 
-    It can be shared by several `LLMOS` objects on one event loop: then all their users share its
-    slots. An owner with weight 2 gets two turns for one of the others. Whoever comes back after a
-    pause has saved up nothing, so that nobody who waits is passed over for long.
+    Runs of one owner with one priority go in order of asking. It can be shared by several `LLMOS`
+    objects on one event loop: then all their users share its slots. A team or an owner with weight
+    2 gets two turns for one of the others. Whoever comes back after a pause has saved up nothing,
+    so that nobody who waits is passed over for long.
 
     Args:
-        slots: Runs at once, of all owners together.
-        most: How many runs of an owner may hold a slot at once; None for no bound.
-        weights: Turns of owners that get more or fewer than one; above 0.
+        slots: Runs at once, of all teams together.
+        most: How many runs of an owner, or a team, may hold a slot at once; None for no bound.
+        weights: Turns of owners and teams that get more or fewer than one; above 0.
     """
 
     def __init__(
@@ -68,14 +83,14 @@ class Scheduler:
         self._weights = dict(weights or {})
         if any(not weight > 0 for weight in self._weights.values()):
             raise UserError("a weight must be above 0", "leave the owner out for 1")
-        self._owners: dict[str, _Owner] = {}
-        self._turn = 0.0
-        """What the owner whose turn it was last had had by then."""
+        self._turns = Turns(self._weights)
+        self._teams: dict[str, _Team] = {}
+        self._held: Counter[str] = Counter()
+        """Slots that owners and teams hold."""
         self._order = itertools.count()
-        self._turns = itertools.count()
         self._running: dict[str, asyncio.Task[object]] = {}
-        self._of: dict[str, str] = {}
-        """Owner of every run that waits or holds a slot."""
+        self._of: dict[str, _Share] = {}
+        """Of every run that waits or holds a slot."""
         self._lent: set[str] = set()
         """Runs that have given their slot away."""
 
@@ -85,25 +100,29 @@ class Scheduler:
         return tuple(self._running)
 
     @asynccontextmanager
-    async def slot(self, run_id: str, priority: int = 0, owner: str = "") -> AsyncIterator[None]:
+    async def slot(
+        self, run_id: str, priority: int = 0, owner: str = "", team: str = ""
+    ) -> AsyncIterator[None]:
         """Wait for a slot and hold it.
 
         Args:
             run_id: By which the run can be cancelled, also while it waits.
             priority: Larger goes first, among the runs of its owner.
-            owner: Who shares the slots with others, such as ``user:alice``.
+            owner: Who shares the slots of its team, such as ``user:alice``.
+            team: Who shares the slots with other teams, such as ``team:crew``; the owner alone is
+                one when left out.
         """
         task = asyncio.current_task()
         if task is not None:
             self._running[run_id] = task
-        self._of[run_id] = owner
+        share = self._of[run_id] = _Share(team or owner, owner)
         try:
-            await self._acquire(priority, owner)
+            await self._acquire(priority, share)
             try:
                 yield
             finally:
                 if run_id not in self._lent:
-                    self._release(owner)
+                    self._release(share)
         finally:
             self._lent.discard(run_id)
             self._of.pop(run_id, None)
@@ -117,12 +136,12 @@ class Scheduler:
             run_id: The run that holds it.
             priority: With which it waits.
         """
-        owner = self._of.get(run_id, "")
-        self._release(owner)
+        share = self._of[run_id]
+        self._release(share)
         self._lent.add(run_id)
         # Whatever ends it early ends the run: then `slot` has none to give back.
         yield
-        await self._acquire(priority, owner)
+        await self._acquire(priority, share)
         self._lent.discard(run_id)
 
     def cancel(self, run_id: str) -> None:
@@ -136,56 +155,63 @@ class Scheduler:
             raise UserError(f"no run {run_id!r} is active", "see `llmos traces list`")
         task.cancel()
 
-    async def _acquire(self, priority: int, owner: str) -> None:
+    async def _acquire(self, priority: int, share: _Share) -> None:
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        mine = self._owner(owner)
-        if not mine.first() and not mine.held:
-            mine.passed = max(mine.passed, self._turn)
-        heapq.heappush(mine.waiting, _Waiting(-priority, next(self._order), ready))
+        waiting = _Waiting(-priority, next(self._order), ready)
+        mine = self._teams.setdefault(share.team, _Team(Turns(self._weights)))
+        self._turns.come(share.team)
+        mine.turns.come(share.owner)
+        heapq.heappush(mine.waiting.setdefault(share.owner, []), waiting)
         self._hand_out()
         if ready.done():
             return
         try:
             await ready
         except asyncio.CancelledError:
-            # Cancelled, it stays in the heap until a slot would be its turn. Not cancelled any
-            # more, the slot was handed over in the same instant: pass it on.
-            if not ready.cancel() and not ready.cancelled():
-                self._release(owner)
-            self._forget(mine)
+            if ready.cancel() or ready.cancelled():
+                mine.leave(share.owner, waiting)
+                self._tidy()
+            else:
+                # The slot was handed over in the same instant: pass it on, as if it never was.
+                self._turns.give_back(share.team)
+                mine.turns.give_back(share.owner)
+                self._release(share)
             raise
 
-    def _release(self, owner: str) -> None:
-        self._owners[owner].held -= 1
+    def _release(self, share: _Share) -> None:
+        self._held -= Counter(set(share))
         self._free += 1
         self._hand_out()
-        self._forget(self._owners[owner])
 
     def _hand_out(self) -> None:
         """Give free slots to those whose turn it is."""
-        while self._free > 0:
-            able = [(o, o.first()) for o in self._owners.values() if self._may_have_more(o)]
-            turns = [(o.passed, o.last, first.order, o) for o, first in able if first is not None]
-            if not turns:
-                return
-            *_, owner = min(turns, key=lambda turn: turn[:3])
-            self._turn = max(self._turn, owner.passed)
-            owner.passed += 1 / owner.weight
-            owner.last = next(self._turns)
-            owner.held += 1
+        self._tidy()
+        while self._free > 0 and (able := self._able()):
+            name = self._turns.next(able)
+            team = self._teams[name]
+            share = _Share(name, team.turns.next(able[name]))
+            self._turns.take(share.team)
+            team.turns.take(share.owner)
+            self._held += Counter(set(share))
             self._free -= 1
-            heapq.heappop(owner.waiting).ready.set_result(None)
+            heapq.heappop(team.waiting[share.owner]).ready.set_result(None)
+            team.clean()
 
-    def _may_have_more(self, owner: _Owner) -> bool:
-        most = self._most(owner.name)
-        return most is None or owner.held < most
+    def _able(self) -> dict[str, list[str]]:
+        """Owners who wait for a slot and may have one more, by team."""
+        teams = ((name, team) for name, team in self._teams.items() if self._may_have_more(name))
+        able = {name: [o for o in team.waiting if self._may_have_more(o)] for name, team in teams}
+        return {name: owners for name, owners in able.items() if owners}
 
-    def _owner(self, name: str) -> _Owner:
-        if name not in self._owners:
-            self._owners[name] = _Owner(name, self._weights.get(name, 1.0), passed=self._turn)
-        return self._owners[name]
+    def _may_have_more(self, name: str) -> bool:
+        most = self._most(name)
+        return most is None or self._held[name] < most
 
-    def _forget(self, owner: _Owner) -> None:
-        """Keep nothing of an owner that has had no more than its turns, and waits for none."""
-        if not owner.held and owner.first() is None and owner.passed <= self._turn:
-            self._owners.pop(owner.name, None)
+    def _tidy(self) -> None:
+        """Keep nothing of those who wait for nothing, hold nothing and are not ahead of others."""
+        for team in self._teams.values():
+            team.clean()
+            team.turns.forget({*team.waiting, *self._held})
+        waiting = {name for name, team in self._teams.items() if team.waiting}
+        self._turns.forget(waiting | self._held.keys())
+        self._teams = {name: team for name, team in self._teams.items() if name in self._turns}

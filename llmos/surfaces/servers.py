@@ -84,6 +84,21 @@ def add_server(home: Path, name: str, raw: Mapping[str, Any], replace: bool = Fa
     return server
 
 
+def require_no_secret(name: str, raw: Mapping[str, Any]) -> None:
+    """Check that no header would put a secret into the settings.
+
+    Raises:
+        ConfigError: It cannot be meant so.
+        UserError: One looks like it.
+    """
+    for header in parse_server(name, raw).bare_secrets:
+        variable = re.sub(r"\W", "_", f"{name}_{header}").upper()
+        raise UserError(
+            f"what the header {header!r} holds would stand in the settings, for all who read them",
+            f"give it by a variable: export {variable}=…, and --header {header}='${{{variable}}}'",
+        )
+
+
 def remove_server(home: Path, name: str) -> None:
     """Take a server out of the settings, with what was read of it.
 
@@ -176,12 +191,15 @@ def _import(home: Path, name: str, entry: Mapping[str, Any]) -> Imported:
     if entry.get("disabled") is True:
         known["enabled"] = False
     try:
-        add_server(home, usable, known)
+        server = add_server(home, usable, known)
     except UserError:
         return Imported(usable, "kept", "there is one of that name already")
     except ConfigError as e:
         return Imported(usable or name, "refused", e.message)
-    return Imported(usable, "new", f"not taken over: {', '.join(left)}" if left else "")
+    told = [f"not taken over: {', '.join(left)}"] if left else []
+    if server.bare_secrets:
+        told.append(f"now in the settings as it is: the header {', '.join(server.bare_secrets)}")
+    return Imported(usable, "new", "; ".join(told))
 
 
 def _raw(home: Path, name: str) -> dict[str, Any]:

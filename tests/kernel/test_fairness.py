@@ -1,9 +1,11 @@
-"""Slots are shared in turn between owners: nobody is passed over, nobody has more than it may."""
+"""Slots are shared in turn between teams and owners: nobody is passed over, or has too much."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from llmos.errors import UserError
 from llmos.kernel.scheduler import Scheduler
+from llmos.kernel.turns import Turns
 
 
 class Office:
@@ -174,3 +177,195 @@ async def contest(counts: list[int], slots: int) -> None:
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=4), st.integers(1, 3))
 def test_nobody_gets_ahead_of_those_who_wait(counts: list[int], slots: int) -> None:
     asyncio.run(contest(counts, slots))
+
+
+class Crews:
+    """Users with and without a team, whose runs hold slots; every law is checked all the time."""
+
+    def __init__(self, slots: int, most: Callable[[str], int | None]) -> None:
+        self.scheduler = Scheduler(slots, most)
+        self.slots = slots
+        self.most = most
+        self.asked: dict[int, tuple[str, str]] = {}
+        """Team and owner of those that wait, by number, in order of asking."""
+        self.held: dict[int, tuple[str, str]] = {}
+        self.over: dict[int, asyncio.Event] = {}
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self.passed: Counter[tuple[str, str, str]] = Counter()
+        """Turns of another since one waits, by level, the one that waits, and the other."""
+
+    def ask(self, team: str, owner: str) -> None:
+        number = len(self.tasks)
+        self.asked[number] = (team, owner)
+        self.tasks[number] = asyncio.ensure_future(self._run(number, team, owner))
+
+    async def _run(self, number: int, team: str, owner: str) -> None:
+        named = "" if team == owner else team
+        async with self.scheduler.slot(f"run{number}", 0, owner, named):
+            self._began(number)
+            self.held[number] = (team, owner)
+            try:
+                await self.over[number].wait()
+            finally:
+                del self.held[number]
+
+    def _able(self, besides: int | None = None) -> set[tuple[str, str]]:
+        held = [h for n, h in self.held.items() if n != besides]
+        names = Counter(name for pair in held for name in set(pair))
+        return {
+            pair
+            for pair in self.asked.values()
+            if all(most is None or names[n] < most for n, most in ((n, self.most(n)) for n in pair))
+        }
+
+    def _began(self, number: int) -> None:
+        team, owner = mine = self.asked[number]
+        able = self._able()
+        assert mine in able, "nobody has more than it may"
+        assert number == min(n for n, pair in self.asked.items() if pair == mine), "first come"
+        self._pass_over("team", {other for other, _ in able}, team)
+        self._pass_over(f"in {team}", {theirs for other, theirs in able if other == team}, owner)
+        self._forget("team", team)
+        self._forget(f"in {team}", owner)
+        del self.asked[number]
+        self.over[number] = asyncio.Event()
+
+    def _pass_over(self, level: str, waiting: set[str], taker: str) -> None:
+        for name in waiting - {taker}:
+            self.passed[level, name, taker] += 1
+            assert self.passed[level, name, taker] <= 1, f"{name} is passed over twice {level}"
+
+    def _forget(self, level: str, name: str) -> None:
+        for key in [k for k in self.passed if k[:2] == (level, name)]:
+            del self.passed[key]
+
+    async def settle(self) -> None:
+        for _ in range(4):
+            await asyncio.sleep(0)
+        for task in self.tasks.values():
+            if task.done() and not task.cancelled():
+                task.result()  # a law was broken in it
+        able = self._able()
+        assert not able or len(self.held) == self.slots, "no slot is idle that somebody may have"
+        assert len(self.held) <= self.slots
+        teams = {team for team, _ in able}
+        for level, waits, _ in list(self.passed):
+            still = waits in teams if level == "team" else (level[3:], waits) in able
+            if not still:
+                self._forget(level, waits)
+
+    async def end(self, number: int) -> None:
+        self.over[number].set()
+        await self.settle()
+
+    async def cancel(self, number: int) -> None:
+        self.tasks[number].cancel()
+        self.asked.pop(number, None)
+        await self.settle()
+
+
+async def rush(slots: int, bounds: dict[str, int], seed: int) -> None:
+    chance = random.Random(seed)
+    people = [
+        ("crew", "alice"),
+        ("crew", "bob"),
+        ("crew", "user1"),
+        ("desk", "user2"),
+        ("user3", "user3"),
+    ]
+    crews = Crews(slots, bounds.get)
+    for _ in range(60):
+        move = chance.random()
+        if move < 0.5:
+            crews.ask(*chance.choice(people))
+            await crews.settle()
+        elif move < 0.8 and crews.held:
+            await crews.end(chance.choice(sorted(crews.held)))
+        elif crews.asked:
+            if crews.held and chance.random() < 0.7:
+                # A slot may be handed over in the very instant in which it is cancelled.
+                crews.over[chance.choice(sorted(crews.held))].set()
+                await asyncio.sleep(0)
+            await crews.cancel(chance.choice(sorted(crews.asked)))
+    while crews.held:
+        await crews.end(min(crews.held))
+    assert not crews.asked, "everybody had a turn"
+    await asyncio.gather(*crews.tasks.values(), return_exceptions=True)
+    assert crews.scheduler.running == ()
+    for _ in range(slots):
+        # One slot too few would be seen here: somebody who was cancelled has kept none.
+        crews.ask("late", "late")
+    await crews.settle()
+    assert len(crews.held) == slots
+    while crews.held:
+        await crews.end(min(crews.held))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(1, 3),
+    st.dictionaries(st.sampled_from(["alice", "crew", "user2", "user3"]), st.integers(1, 2)),
+    st.integers(),
+)
+def test_teams_take_turns_and_so_do_the_users_of_one(
+    slots: int, bounds: dict[str, int], seed: int
+) -> None:
+    asyncio.run(rush(slots, bounds, seed))
+
+
+async def test_a_team_of_ten_gets_no_more_than_one_person() -> None:
+    crews = Crews(1, {}.get)
+    for user in range(10):
+        crews.ask("crew", f"user{user}")
+    for _ in range(10):
+        crews.ask("alice", "alice")
+    await crews.settle()
+    first: list[str] = []
+    for _ in range(10):
+        number, (team, _) = next(iter(crews.held.items()))
+        first.append(team)
+        await crews.end(number)
+    assert Counter(first) == {"crew": 5, "alice": 5}
+    while crews.held:
+        await crews.end(min(crews.held))
+
+
+async def test_a_bound_of_a_team_holds_for_its_users_together_and_that_of_a_user_everywhere() -> (
+    None
+):
+    scheduler = Scheduler(9, most={"crew": 2, "alice": 1}.get)
+    async with scheduler.slot("a", 0, "alice"), scheduler.slot("b", 0, "bob", "crew"):
+        # Alice has hers without the team; what she asks for within it counts as hers too.
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01), scheduler.slot("c", 0, "alice", "crew"):
+                pass
+        async with scheduler.slot("d", 0, "user1", "crew"):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01), scheduler.slot("e", 0, "user2", "crew"):
+                    pass
+    async with asyncio.timeout(1), scheduler.slot("f", 0, "alice", "crew"):
+        assert scheduler.running == ("f",)
+
+
+async def test_a_lent_slot_is_one_of_its_team() -> None:
+    scheduler = Scheduler(2, most={"crew": 1}.get)
+    async with asyncio.timeout(5), scheduler.slot("plan", 0, "alice", "crew"):
+        async with scheduler.lent("plan"), scheduler.slot("part", 0, "alice", "crew"):
+            assert scheduler.running == ("plan", "part")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01), scheduler.slot("next", 0, "bob", "crew"):
+                pass
+
+
+def test_nothing_is_kept_of_those_who_have_had_no_more_than_the_others() -> None:
+    turns = Turns({})
+    for name in ("alice", "bob"):
+        turns.come(name)
+        turns.take(name)
+    turns.forget(())
+    assert "alice" in turns, "it is ahead of whoever comes now"
+    turns.come("team")
+    for _ in range(2):
+        turns.take("team")
+    turns.forget(())
+    assert "alice" not in turns and "team" in turns

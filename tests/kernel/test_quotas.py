@@ -59,8 +59,11 @@ async def test_one_run_too_many_in_another_process_is_refused_before_it_begins(
     assert len(second.traces.recent(limit=10)) == 2, "what was refused was not begun"
 
 
-async def test_runs_over_the_quota_of_one_process_wait_for_their_turn(make_os: MakeOS) -> None:
-    os = await make_os([WAIT], config=quota("user:alice", runs=1), plugins=[wait])
+@pytest.mark.parametrize("scope", ["user:alice", "team:crew"])
+async def test_runs_over_the_quota_of_one_process_wait_for_their_turn(
+    make_os: MakeOS, scope: str
+) -> None:
+    os = await make_os([WAIT], config=quota(scope, runs=1), plugins=[wait], team_id="crew")
     both = [asyncio.ensure_future(os.execute(WAIT.goal)) for _ in range(2)]
     await until_started(1)
     await asyncio.sleep(0.05)

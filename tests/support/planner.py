@@ -34,6 +34,8 @@ class Planner:
     cost_usd: float = 0.0
     asked: list[str] = field(default_factory=list)
     """Whole questions about plans."""
+    told: list[Context] = field(default_factory=list)
+    """What it was told beside each of them."""
     worked: list[str] = field(default_factory=list)
     """Parts, in the order in which they came."""
     limits: dict[str, float] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class Planner:
     ) -> AsyncIterator[Event]:
         if goal.startswith("Take a goal apart."):
             self.asked.append(goal)
+            self.told.append(context)
             whole = json.loads('"' + re.findall(r'"goal": "((?:[^"\\]|\\.)*)"', goal)[-1] + '"')
             said = self.plan(whole)
             yield Spent(PLANNED, self.cost_usd)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from llmos.cortex.assembly import Assembled
 from llmos.cortex.plans.orders import Orders
 from llmos.cortex.tool_search.toolboxes import Toolboxes
 from llmos.errors import LLMOSError
@@ -15,6 +16,7 @@ from llmos.kernel.envelope import Envelope
 from llmos.kernel.observe import Observer, acted
 from llmos.kernel.syscalls import RunCalls
 from llmos.kernel.watchdog import Watchdog
+from llmos.memory.pieces import Piece
 from llmos.plugins.program import ProgramRunner
 from llmos.store import BlobStore
 from llmos.values import (
@@ -67,8 +69,10 @@ class Task:
     """Tells a surface what is going on."""
     orders: Orders | None = None
     """How parts are done, where the goal is taken apart."""
-    fit: Callable[[Context], Context] = lambda context: context
-    """Puts together what the model sees, under its budget."""
+    fit: Callable[[Context, Sequence[Piece]], Assembled] = lambda context, planning: Assembled(
+        context, tuple(planning), 0
+    )
+    """Puts together what the model sees, under its budget; also one that takes the goal apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ async def think(task: Task, mode: Mode, context: Context) -> Outcome:
     wanted = max(0.0, task.limits.max_cost_usd - before)
     async with task.envelope.open(wanted, processor) as allowed:
         work = _Work(task, processor, replace(task.limits, max_cost_usd=allowed))
-        await within_wall_clock(task.watchdog, work.run(task.fit(context)))
+        await within_wall_clock(task.watchdog, work.run(task.fit(context, ()).context))
         if work.done is not None:
             await task.envelope.settle(before + work.done.cost_usd)
     return work.outcome(mode)

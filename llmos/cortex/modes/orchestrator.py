@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from llmos.cortex.modes.base import Outcome, Task
+from llmos.cortex.plans.briefing import Briefing
 from llmos.cortex.plans.orders import Orders
 from llmos.cortex.plans.plan import Part, Plan, step_of
-from llmos.cortex.plans.planner import SYSTEM, planned
+from llmos.cortex.plans.planner import briefing_of, planned
 from llmos.errors import BugError, LLMOSError, UserError
 from llmos.evolution.asking import Model
 from llmos.evolution.tool import TOOL
@@ -37,9 +38,10 @@ async def orchestrate(task: Task) -> Outcome:
     elif task.source is not None:
         source = f"{REPLAY}{task.source.id}"
     if plan is None:
-        model = _model(task)
+        briefing = await asyncio.to_thread(briefed, task, orders)
+        model = _model(task, briefing)
         try:
-            plan = await _asked(task, orders, model)
+            plan = await _asked(task, orders, model, briefing)
         except UserError as e:
             return _paid(Outcome(Mode.ORCHESTRATOR, Verdict.FAILED, error=e.message), task, model)
     orders.plan = plan
@@ -49,14 +51,21 @@ async def orchestrate(task: Task) -> Outcome:
     return _paid(replace(work.outcome(), source=source), task, model)
 
 
-def _model(task: Task) -> Model:
-    context = task.context
-    return Model(task.processor(), task.envelope, context.now, context.cwd, system=SYSTEM)
+def briefed(task: Task, orders: Orders) -> Briefing:
+    """What a model is told that takes the goal apart."""
+    offer = task.toolboxes.offer(task.goal, task.context)
+    briefing = briefing_of(task.goal, orders.tools(), offer, orders.agents())
+    return replace(briefing, seen=task.fit(task.context, briefing.pieces()))
 
 
-async def _asked(task: Task, orders: Orders, model: Model) -> Plan:
+def _model(task: Task, briefing: Briefing) -> Model:
+    now, cwd = task.context.now, task.context.cwd
+    return Model(task.processor(), task.envelope, now, cwd, context=briefing.context())
+
+
+async def _asked(task: Task, orders: Orders, model: Model, briefing: Briefing) -> Plan:
     allowed, there = task.limits.max_cost_usd, await asyncio.to_thread(orders.agents)
-    plan, brought = await planned(model, task.goal, allowed, orders.tools(), there)
+    plan, brought = await planned(model, briefing, allowed, there)
     for agent in brought:
         await asyncio.to_thread(orders.make_agent, agent)
         task.calls.warnings.append(

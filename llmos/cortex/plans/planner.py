@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from llmos.cortex.agents import Agent, compose
+from llmos.cortex.plans.briefing import Briefing, things_of
 from llmos.cortex.plans.plan import MOST_PARTS, Plan
+from llmos.cortex.tool_search.offer import Offer
 from llmos.errors import UserError
-from llmos.evolution.asking import Model, NoAnswer, question_of
+from llmos.evolution.asking import Model, NoAnswer
 from llmos.evolution.hints import Refused, read_answer
-from llmos.evolution.templates import plain
 from llmos.evolution.tool import LearntTool
 from llmos.values import Json
-
-SYSTEM = (
-    "You take goals apart for workers who do not know of each other. There are no tools here: "
-    "answer in JSON."
-)
-"""What the model is told first."""
 
 _FIRST = "Take a goal apart."
 """First line of the question."""
@@ -38,10 +32,9 @@ _RULES = f"""Answer {{"parts": [{{"id": "…", "goal": "…", "after": ["…"]}}
 - "agent": one of the agents, only where that one is clearly meant for the part. Where none is and
   a part needs somebody who works in a way of its own, say who, at most {MOST_NEW} of them:
   {{"parts": […], "agents": [{{"name": "…", "description": "…", "prompt": "…", "tools": ["…"]}}]}}.
+- tools: what workers can do, by name, as far as it seems to be of use here; they find others by
+  themselves. An agent's "tools" are names of tools; left out, it may use all.
 - A goal that is one piece of work is a plan of one part, worded otherwise than the goal."""
-
-_KNOWN = 20
-"""Known jobs that the model is shown."""
 
 _TRIES = 2
 """A plan that cannot be carried out is told to the model once, with the reason."""
@@ -51,37 +44,35 @@ _AGENT = frozenset({"name", "description", "prompt", "tools"})
 _YOURSELF = "say the parts yourself: llmos run --plan FILE"
 
 
+def briefing_of(
+    goal: str, jobs: Iterable[LearntTool], offer: Offer, agents: Mapping[str, str]
+) -> Briefing:
+    """What the model may be told of a goal; see `things_of`."""
+    return Briefing(goal, _FIRST, _RULES, things_of(goal, jobs, offer, agents), offer.of)
+
+
 async def planned(
-    model: Model,
-    goal: str,
-    max_cost_usd: float,
-    tools: Iterable[LearntTool],
-    agents: Mapping[str, str],
+    model: Model, briefing: Briefing, max_cost_usd: float, agents: Mapping[str, str]
 ) -> tuple[Plan, list[Agent]]:
     """The model's plan for a goal, and the agents of it that there are not yet.
 
     Args:
         model: Who is asked; afterwards it tells what that has cost.
-        goal: The whole goal.
+        briefing: What it is told.
         max_cost_usd: What asking may cost.
-        tools: Learned tools: how they are asked for is told to the model.
-        agents: Agents that a part may name, with what they are for.
+        agents: All agents that a part may name.
 
     Raises:
         UserError: There is no plan in what it says.
         LowBatteryError: Nothing is left to pay it with.
     """
-    told: dict[str, Json] = {"goal": goal, "known jobs": known_jobs(goal, tools)}
-    if agents:
-        told["agents"] = dict(agents)
     why = ""
     async with model.paid(max_cost_usd):
         for _ in range(_TRIES):
-            asked = {**told, "what was wrong with your last answer": why} if why else told
             try:
-                answer = await model.ask(question_of(_FIRST, _RULES, asked))
+                answer = await model.ask(briefing.question(why))
                 said = read_answer(answer, ["parts", "agents"])
-                plan = Plan.from_json(said, goal)
+                plan = Plan.from_json(said, briefing.goal)
                 return plan, _new_agents(plan, said.get("agents", []), agents)
             except NoAnswer as e:
                 raise UserError(f"there is no plan: {e}", _YOURSELF) from e
@@ -121,19 +112,3 @@ def _composed(given: Json) -> Agent:
         raise UserError("an agent has a name, a description and a prompt, and a list of tools")
     name, description, prompt = texts
     return compose(name, description, prompt, tools=tools)
-
-
-def known_jobs(goal: str, tools: Iterable[LearntTool]) -> list[str]:
-    """How the learned tools are asked for that have most words in common with a goal."""
-    words = _words(goal)
-    ranked: list[tuple[int, str]] = []
-    for tool in tools:
-        for template in tool.templates:
-            shared = len(words & _words(" ".join(template.literals)))
-            if shared:
-                ranked.append((-shared, str(template)))
-    return [text for _, text in sorted(ranked)[:_KNOWN]]
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"[^\W\d_]{3,}", plain(text).lower()))

@@ -46,7 +46,7 @@ def system_prompt(context: Context, tools: Sequence[ToolSpec] = ()) -> str:
         f"Now: {context.now.isoformat(timespec='seconds')} ({context.now:%A})"
     )
     if tools:
-        parts.append("Tools:\n" + "\n".join(f"- {_signature(tool)}" for tool in tools))
+        parts.append("Tools:\n" + "\n".join(f"- {signature(tool)}" for tool in tools))
     return "\n\n".join(parts)
 
 
@@ -80,7 +80,8 @@ def as_text(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _signature(tool: ToolSpec) -> str:
+def signature(tool: ToolSpec) -> str:
+    """A tool in a line: its name, its arguments, and what it does."""
     required = set(tool.parameters.get("required", ()))
     names = tool.parameters.get("properties", {})
     arguments = ", ".join(n if n in required else f"{n}?" for n in names)

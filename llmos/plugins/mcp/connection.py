@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any
 
 from llmos.errors import LLMOSError
 from llmos.plugins.invoke import ToolError, ToolFailed
+from llmos.plugins.mcp.http import Answers, http_streams
 from llmos.plugins.mcp.listing import MOST_TOOLS, Listing, clean, listing_of
 from llmos.plugins.mcp.results import observation_of, text_of
 from llmos.plugins.mcp.server import Server
@@ -19,8 +20,20 @@ from llmos.values import Json
 _PAGES = 100
 """Pages of a list of tools that are asked for."""
 
-_NOT_MADE = (-32600, -32601, -32602)
+_BAD_REQUEST = -32600
+_NOT_MADE = (_BAD_REQUEST, -32601, -32602)
 """Codes by which a server says that it has not begun: no such request, method or arguments."""
+
+_FORGOTTEN = "Session terminated"
+"""What the client says where a server at a URL knows nothing of us any more, with that code.
+
+Other bad requests the client makes up itself, for an answer that it cannot read: what the server
+did before it, nobody knows.
+"""
+
+
+class Forgotten(ToolError):
+    """The server has begun anew, and does not know us: the call was not made."""
 
 
 class Connection:
@@ -45,6 +58,7 @@ class Connection:
         self._task: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._last: Callable[[], str] = str
+        self._answers = Answers(server)
 
     async def open(self) -> None:
         """Start or reach the server.
@@ -61,9 +75,9 @@ class Connection:
         except TimeoutError:
             why = f"no answer within {self.server.start_timeout_s:g} s{self._last()}"
         except LLMOSError as e:
-            why = e.message
+            why = "; ".join(part for part in (e.message, e.hint) if part)
         except (Exception, BaseExceptionGroup) as e:
-            why = f"{_told(e)}{self._last()}"
+            why = f"{self._why(e)}{self._last()}"
         else:
             return
         finally:
@@ -87,7 +101,7 @@ class Connection:
         except (Exception, BaseExceptionGroup) as e:
             await self.close()
             raise ToolError(
-                f"the MCP server {self.server.name!r} does not tell its tools: {_told(e)}"
+                f"the MCP server {self.server.name!r} does not tell its tools: {self._why(e)}"
             ) from e
         self.doubtful = False
         info = self._client.server_info
@@ -98,6 +112,7 @@ class Connection:
         """Call a tool of the server.
 
         Raises:
+            Forgotten: The server has not begun, and wants us to introduce ourselves again.
             ToolError: The server has not begun.
             ToolFailed: It failed; what it did by then is not known.
         """
@@ -111,16 +126,19 @@ class Connection:
             raise
         except MCPError as e:
             self.doubtful = True
-            if e.code in _NOT_MADE:
+            if self._forgotten(e.code, e.message):
+                raise Forgotten(f"{name}: the server has forgotten us") from e
+            if e.code in _NOT_MADE and (self.server.command or e.code != _BAD_REQUEST):
                 raise ToolError(f"{name}: {clean(e.message, 500)}") from e
             if not self.alive:
                 raise self._broken(name) from e
-            raise ToolFailed(f"{name}: {clean(e.message, 500)}") from e
+            said = self._answers.behind(e.message) or clean(e.message, 500)
+            raise ToolFailed(f"{name}: {said}") from e
         except (Exception, BaseExceptionGroup) as e:
             self.doubtful = True
             if not self.alive:
                 raise self._broken(name) from e
-            raise ToolFailed(f"{name}: {_told(e)}") from e
+            raise ToolFailed(f"{name}: {self._why(e)}") from e
         answer: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
         if result.is_error:
             # Its own word alone: what it did before it failed nobody knows.
@@ -136,6 +154,14 @@ class Connection:
             for task in late:
                 task.cancel()
                 await asyncio.wait((task,), timeout=2)
+
+    def _why(self, error: BaseException) -> str:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        return self._answers.behind(str(error)) or _told(error)
+
+    def _forgotten(self, code: int, message: str) -> bool:
+        return not self.server.command and (code, message) == (_BAD_REQUEST, _FORGOTTEN)
 
     def _gone(self) -> None:
         self.alive = False
@@ -196,7 +222,7 @@ class Connection:
     def _transport(self) -> Any:
         server = self.server
         if not server.command:
-            return _http(server, self._environ)
+            return http_streams(server, self._environ, self._answers)
         from llmos.plugins.mcp.stdio import Told, process_streams
 
         told = Told()
@@ -209,22 +235,6 @@ class Connection:
         return process_streams(argv, env, cwd, told, self._gone)
 
 
-@asynccontextmanager
-async def _http(server: Server, environ: Mapping[str, str]) -> AsyncIterator[tuple[Any, Any]]:
-    import httpx2
-    from mcp.client.streamable_http import streamable_http_client
-
-    headers = {k: server.expanded(v, environ) for k, v in server.headers.items()}
-    url = server.expanded(server.url, environ)
-    # How long a call may take is bounded elsewhere; a server may hold a stream open.
-    timeout = httpx2.Timeout(server.start_timeout_s, read=None)
-    async with (
-        httpx2.AsyncClient(headers=headers, timeout=timeout) as client,
-        streamable_http_client(url, http_client=client) as streams,
-    ):
-        yield streams
-
-
 def _require_client() -> None:
     try:
         # Takes seconds the first time: not to be counted as the server's.
@@ -234,8 +244,6 @@ def _require_client() -> None:
 
 
 def _told(error: BaseException) -> str:
-    """An exception in a line, without a group around it."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    """An exception in a line."""
     text = clean(" ".join(str(error).split()), 300)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -26,6 +26,7 @@ _KNOWN = ("type", "command", "args", "env", "cwd", "url", "headers")
 _OWN = ("effects", "timeout_s", "start_timeout_s", "enabled")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SECRET_OPTION = re.compile(r"(?i)-{1,2}[\w-]*(key|token|secret|password|passwd|auth|header)[\w-]*")
+_SECRET_HEADER = re.compile(r"(?i).*(auth|cookie|key|token|secret|passw).*")
 _INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 """All that a server is given of our own environment, with ``TMPDIR``."""
 
@@ -52,6 +53,12 @@ class Server:
         """Which server it is, without its secrets: what was read of another one is not used."""
         where = [self.command, *self.args, self.cwd] if self.command else [_bare(self.url)]
         return hashlib.sha256(json.dumps(where).encode()).hexdigest()[:16]
+
+    @property
+    def bare_secrets(self) -> tuple[str, ...]:
+        """Headers whose values look like secrets and name no variable."""
+        told = ((k, v) for k, v in self.headers.items() if _SECRET_HEADER.fullmatch(k))
+        return tuple(name for name, value in told if not _VARIABLE.search(value))
 
     def effect(self, tool: str, definition: str) -> Effect:
         """What the user says that a tool does; ``external`` where nothing is said of it.
@@ -119,8 +126,8 @@ def parse_server(name: str, raw: Mapping[str, Any]) -> Server:
     kind = _text(name, raw, "type") or ("stdio" if command else "http")
     if kind.replace("_", "-") not in (("stdio",) if command else ("http", "streamable-http")):
         raise _wrong(name, "type", f"is {kind!r}: only stdio and streamable HTTP are spoken")
-    if url and urlsplit(url).scheme not in ("http", "https") and not url.startswith("${"):
-        raise _wrong(name, "url", "must begin with http:// or https://")
+    if url and not url.startswith("${") and not _is_url(url):
+        raise _wrong(name, "url", "must begin with http:// or https:// and name a host")
     args = raw.get("args", ())
     if not isinstance(args, (list, tuple)) or not all(isinstance(a, str) for a in args):
         raise _wrong(name, "args", "must be a list of texts")
@@ -137,6 +144,14 @@ def parse_server(name: str, raw: Mapping[str, Any]) -> Server:
         _seconds(name, raw, "start_timeout_s") or 30.0,
         _enabled(name, raw),
     )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def redacted(raw: Mapping[str, Any]) -> dict[str, Json]:

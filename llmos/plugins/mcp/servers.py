@@ -15,7 +15,7 @@ from pathlib import Path
 from llmos.errors import UserError
 from llmos.plugins.invoke import ToolError
 from llmos.plugins.loader import LoadProblem
-from llmos.plugins.mcp.connection import Connection
+from llmos.plugins.mcp.connection import Connection, Forgotten
 from llmos.plugins.mcp.listing import Definition, Listing, Remembered
 from llmos.plugins.mcp.server import Server
 from llmos.plugins.mcp.server_tool import tool_for
@@ -107,6 +107,15 @@ class Servers:
     # --- on the loop of the connections --------------------------------------------------------
 
     async def _call(self, server: Server, tool: Definition, arguments: Mapping[str, Json]) -> Json:
+        try:
+            return await self._call_once(server, tool, arguments)
+        except Forgotten:
+            # It was started anew since, and has not begun: it gets to know us, and then does it.
+            return await self._call_once(server, tool, arguments)
+
+    async def _call_once(
+        self, server: Server, tool: Definition, arguments: Mapping[str, Json]
+    ) -> Json:
         connection = await self._connected(server)
         now = self._listings[server.name].find(tool.name)
         if now is None or now.digest != tool.digest:

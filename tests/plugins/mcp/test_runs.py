@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from llmos import LLMOSConfig, Mode
+from llmos.plugins import ToolError
 from tests.conftest import MakeOS, recording
 from tests.plugins.mcp.conftest import HERE, PAY, Odd
 
@@ -39,7 +40,8 @@ def http(balance: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = subprocess.Popen([sys.executable, BANK, str(balance), str(port)], stderr=-3)
+    command = [sys.executable, BANK, str(balance), str(port), "t0p"]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
@@ -71,9 +73,18 @@ async def test_a_goal_is_learnt_from_a_server_and_followed(make_os: MakeOS, bala
     assert third.side_exit is not None and third.steps[-1].observation == {"alice": 41}
 
 
-async def test_a_server_over_http(make_os: MakeOS, http: str) -> None:
+async def test_a_server_over_http(
+    make_os: MakeOS, http: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await listening(http)
-    os = await make_os([ASK], config=config({"url": http, "effects": TRUSTED}))
+    headers = {"Authorization": "Bearer ${LLMOS_TEST_TOKEN}"}
+    raw = {"url": http, "effects": TRUSTED, "headers": headers}
+    monkeypatch.setenv("LLMOS_TEST_TOKEN", "another")
+    stranger = await make_os([ASK], config=config(raw))
+    with pytest.raises(ToolError, match="401 Unauthorized"):
+        await stranger._kernel.mcp.read("bank")
+    monkeypatch.setenv("LLMOS_TEST_TOKEN", "t0p")
+    os = await make_os([ASK], config=config(raw))
     first = await os.execute(ASK.goal)
     assert first.steps[0].observation == {"alice": 40}
     assert (await os.execute(ASK.goal)).mode is Mode.FOLLOWER

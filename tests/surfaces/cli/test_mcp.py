@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmos.config import config_path
+from tests.plugins.mcp.at_url import desk
 from tests.plugins.mcp.conftest import Odd
 from tests.surfaces.cli.conftest import Cli
 
@@ -83,3 +84,26 @@ def test_comments_beside_a_server_stay(cli: Cli, odd: Odd, home: Path) -> None:
     cli("config", "set", "max_calls", "7")
     assert [r["name"] for r in cli("mcp", "list", "--json").json] == ["shop"]
     assert {s["name"]: s["value"] for s in cli("config", "show", "--json").json}["max_calls"] == 7
+
+
+def test_a_token_is_kept_out_of_the_settings(
+    cli: Cli, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with desk() as shop:
+        add = ("mcp", "add", "shop", "--url", shop.url, "--header")
+        refused = cli(*add, "Authorization=Bearer t0p")
+        assert refused.code == 2 and "export SHOP_AUTHORIZATION=" in refused.err
+        assert not config_path(home).exists() or "t0p" not in config_path(home).read_text()
+        monkeypatch.setenv("SHOP_TOKEN", "t0p")
+        added = cli(*add, "Authorization=Bearer ${SHOP_TOKEN}")
+        assert added.code == 0, added.err
+        assert "shop.pay" in added.out and "external" in added.out
+        assert shop.authorization == {"Bearer t0p"}
+        assert "t0p" not in config_path(home).read_text()
+        shop.status = {"initialize": 401, "server/discover": 401}
+        assert "OAuth logins are not spoken" in cli("mcp", "tools", "shop").err
+    file = tmp_path / "mcp.json"
+    entry = {"url": "http://127.0.0.1:9/mcp", "headers": {"X-Api-Key": "t0p", "X-Team": "crew"}}
+    file.write_text(json.dumps({"mcpServers": {"desk": entry}}))
+    (taken,) = cli("mcp", "import", str(file), "--json").json
+    assert taken["outcome"] == "new" and taken["told"].endswith("the header X-Api-Key")

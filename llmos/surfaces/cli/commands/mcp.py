@@ -57,13 +57,15 @@ def add(
 ) -> None:
     """Add a server to the settings, and read which tools it has.
 
-    Its tools count as external until `llmos mcp trust` says otherwise.
+    Its tools count as external until `llmos mcp trust` says otherwise. A token in a header is
+    given by a variable: --header Authorization='Bearer ${NAME}'.
     """
-    from llmos.surfaces.servers import add_server
+    from llmos.surfaces.servers import add_server, require_no_secret
 
     started: dict[str, Any] = {"command": command[0], "args": command[1:]} if command else {}
     given = {"url": url, "cwd": cwd, "env": _pairs(env), "headers": _pairs(header)}
     raw = started | {key: value for key, value in given.items() if value}
+    require_no_secret(name, raw)
     add_server(globals_of(ctx).folder, name, raw, replace)
     typer.echo(f"{name} is in the settings; now its tools are read", err=True)
     _read(globals_of(ctx), name, as_json)
