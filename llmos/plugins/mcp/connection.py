@@ -10,7 +10,7 @@ from typing import Any
 
 from llmos.errors import LLMOSError
 from llmos.plugins.invoke import ToolError, ToolFailed
-from llmos.plugins.mcp.http import Answers, http_streams
+from llmos.plugins.mcp.http import ASKED, Answers, Request, http_streams
 from llmos.plugins.mcp.listing import MOST_TOOLS, Listing, clean, listing_of
 from llmos.plugins.mcp.results import observation_of, text_of
 from llmos.plugins.mcp.server import Server
@@ -119,6 +119,8 @@ class Connection:
         from mcp import MCPError
 
         name = f"{self.server.name}.{tool}"
+        request = Request()
+        ASKED.set(request)
         try:
             result = await self._client.call_tool(tool, dict(arguments))
         except asyncio.CancelledError:
@@ -132,8 +134,10 @@ class Connection:
                 raise ToolError(f"{name}: {clean(e.message, 500)}") from e
             if not self.alive:
                 raise self._broken(name) from e
-            said = self._answers.behind(e.message) or clean(e.message, 500)
-            raise ToolFailed(f"{name}: {said}") from e
+            said = self._answers.behind(e.message, request)
+            if said and request.not_let_in:
+                raise ToolError(f"{name}: {said}") from e
+            raise ToolFailed(f"{name}: {said or clean(e.message, 500)}") from e
         except (Exception, BaseExceptionGroup) as e:
             self.doubtful = True
             if not self.alive:

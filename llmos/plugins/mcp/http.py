@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -16,22 +17,51 @@ from llmos.plugins.mcp.server import Server
 _STAND_INS = ("Server returned an error response", "Not Found")
 """What the client says in place of a status that came without a message."""
 
+_NOT_LET_IN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+"""Statuses by which a server, or who stands before it, says that it has not begun."""
+
+
+@dataclass
+class Request:
+    """One call, for which it is kept how it was answered."""
+
+    status: int = 0
+
+    @property
+    def not_let_in(self) -> bool:
+        """Whether the server has surely not begun."""
+        return self.status in _NOT_LET_IN
+
+
+ASKED: ContextVar[Request | None] = ContextVar("llmos_mcp_request", default=None)
+"""The call that is made; the client sends a request in the context of whoever makes it."""
+
 
 @dataclass
 class Answers:
-    """What a server has answered that was no message, for whoever asks why it failed."""
+    """How a server has answered, for whoever asks why it failed."""
 
     server: Server
-    refused: str = ""
-    """The last answer by which it refused a request; "" for none."""
+    status: int = 0
+    """The last one."""
 
     def note(self, status: int) -> None:
-        """Keep a status that is an error; what is fine again makes it forgotten."""
-        self.refused = _told(self.server, status) if status >= HTTPStatus.BAD_REQUEST else ""
+        """Keep a status, also for the call that it answers."""
+        self.status = status
+        asked = ASKED.get()
+        if asked is not None:
+            asked.status = status
 
-    def behind(self, message: str) -> str:
-        """What stands behind a message of the client; "" where that says it all."""
-        return self.refused if message in _STAND_INS else ""
+    def behind(self, message: str, request: Request | None = None) -> str:
+        """What stands behind a message of the client; "" where that says it all.
+
+        Args:
+            message: What the client says.
+            request: The call that it says it of; the last request when left out.
+        """
+        status = self.status if request is None else request.status
+        refused = status >= HTTPStatus.BAD_REQUEST and message in _STAND_INS
+        return _told(self.server, status) if refused else ""
 
 
 @asynccontextmanager

@@ -22,6 +22,8 @@ class Desk:
         self.session = "one"
         self.status: dict[str, int] = {}
         """By method, what is answered in place of a message."""
+        self.moods: list[int] = []
+        """Statuses of the next calls, one each."""
         self.results: dict[str, Any] = dict(_RESULTS)
         """By method; what is not there it has not."""
         self.type = "text/html"
@@ -45,7 +47,9 @@ def desk() -> Iterator[Desk]:
             fresh = method in ("initialize", "server/discover")
             if not fresh and self.headers["mcp-session-id"] != state.session:
                 return self.answer(404)
-            if method == "tools/call":
+            if method == "tools/call" and state.moods:
+                return self.answer(state.moods.pop())
+            if method == "tools/call" and state.status.get(method) not in (401, 403, 429):
                 state.did.append(body["params"]["arguments"])
             if method in state.status:
                 return self.answer(state.status[method])

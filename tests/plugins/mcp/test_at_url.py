@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,6 +104,22 @@ async def test_what_a_server_refuses_by_its_own_word_was_not_made(
     del shop.results["tools/call"]
     with pytest.raises(ToolError, match="no such method"):
         await servers.call(context, "shop.pay", to="bob")
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+async def test_a_call_that_was_not_let_in_was_not_made_and_others_meanwhile_are_in_doubt(
+    shop: Desk, opened: Any, context: ToolContext, status: int
+) -> None:
+    servers = opened(shop={"url": shop.url})
+    await servers.servers.read("shop")
+    shop.status = {"tools/call": status}
+    with pytest.raises(ToolError, match=f"it answered {status}"):
+        await servers.call(context, "shop.pay", to="bob")
+    shop.moods = [status, 500]
+    both = [servers.call(context, "shop.pay", to=to) for to in ("alice", "bob")]
+    ended = await asyncio.gather(*both, return_exceptions=True)
+    told = {isinstance(e, ToolError): str(e) for e in ended}
+    assert f"it answered {status}" in told[True] and "it answered 500" in told[False]
 
 
 @pytest.mark.parametrize("url", ["http://[bad/mcp", "http:///mcp", "ftp://h/mcp"])
