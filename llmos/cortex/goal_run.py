@@ -12,14 +12,15 @@ from random import Random
 from typing import TypeVar
 
 from llmos.config import LLMOSConfig
-from llmos.cortex.agents import Agents
+from llmos.cortex import aftermath
 from llmos.cortex.assembly import Assembled, assemble
 from llmos.cortex.audit import Expected, affordable, expect, instead, judged, rate_of, without
 from llmos.cortex.dispatcher import UNKNOWN, Dispatcher
 from llmos.cortex.foresight import LOOKED_AHEAD, Foresight, foresee, outcome_of
+from llmos.cortex.knowing import Known
 from llmos.cortex.modes import Outcome, Task, crystallize, follow, learn, mix, orchestrate
 from llmos.cortex.modes.orchestrator import briefed, total
-from llmos.cortex.plans.foreseen import foreseen, is_planner
+from llmos.cortex.plans.foreseen import foreseen
 from llmos.cortex.plans.orders import Orders
 from llmos.cortex.plans.plan import GOAL, GOAL_DIGEST, PLAN, Plan
 from llmos.cortex.request import Chosen, Request
@@ -27,9 +28,6 @@ from llmos.cortex.tool_search.offer import Offer
 from llmos.cortex.tool_search.past import Past
 from llmos.cortex.tool_search.toolboxes import Toolboxes
 from llmos.errors import LLMOSError, LowBatteryError, UserError
-from llmos.evolution.abroad import marked
-from llmos.evolution.audits import record_audit
-from llmos.evolution.ledger import judge_tool, record_run
 from llmos.evolution.near_miss import near_miss
 from llmos.evolution.tool import Reading, Shelf
 from llmos.kernel.checks import run_check
@@ -39,12 +37,10 @@ from llmos.kernel.places import Places
 from llmos.kernel.runs import Ending
 from llmos.memory.facts import Facts
 from llmos.memory.fold import goal_key
-from llmos.memory.paths import absolute, moved
 from llmos.memory.pieces import Piece
-from llmos.memory.traces import REPLAY, Candidate, Scope, Traces
+from llmos.memory.traces import Traces
 from llmos.plugins.program import ProgramRunner
 from llmos.replay.eligible import Situation
-from llmos.replay.world import fits
 from llmos.sentience.block import internal_state_block
 from llmos.sentience.policy import Policy
 from llmos.sentience.state import InternalState, internal_state, take_in_some
@@ -165,26 +161,22 @@ class GoalRun:
         """Choose the mode and the trace; runs nothing and stores nothing."""
         request = self._request
         self._calls.renew_tools()
-        project, scope = request.project or "", Scope(request.user_id)
-        known = self._traces.candidates(request.goal, scope, project=project)
-        candidates = self._fitting_first(known)
+        registry = self._calls.registry
+        known = Known.of(self._kernel, self._traces, self._shelf, request, self._now, registry)
         situation = Situation(
             self._now,
             {**self._calls.tool_digests(), GOAL: GOAL_DIGEST},
             request.context_digest,
             str(request.cwd),
             self._kernel.config.answer_cache,
-            project,
+            request.project or "",
         )
-        readings = self._foreseeable(self._shelf.readings(self._places.relative(request.goal)))
-        store, registry = self._kernel.store, self._calls.registry
-        readings = marked(store, readings, request.user_id, project, registry)
         self._left_usd = self._kernel.economy.status("system").left_usd
         self._decision = Dispatcher().decide(
             request.goal,
-            candidates,
+            known.candidates,
             situation,
-            readings=readings,
+            readings=known.readings,
             error_budget=self._config.error_budget,
             damaged=self._shelf.damaged,
             budget_usd=self._left_usd,
@@ -192,8 +184,9 @@ class GoalRun:
             given=request.plan,
         )
         self._decision = _explained(self._decision, self._policy, request.chosen)
-        self._source = self._named(candidates)
-        self._readings = self._chosen(readings, situation)
+        self._source, self._moved = known.trace(self._decision)
+        budget = self._config.error_budget
+        self._readings = known.served(self._decision, situation.tools, budget)
         self._decision = replace(self._decision, audit_rate=self._audit_rate(self._config))
         if self._orders is not None:
             self._orders.plan = self.plan()
@@ -376,23 +369,6 @@ class GoalRun:
 
     # --- small things --------------------------------------------------------------------------
 
-    def _foreseeable(self, readings: Sequence[Reading]) -> list[Reading]:
-        """The readings, without tools that take goals apart and do not know this one's parts."""
-        planners = [r for r in readings if is_planner(r.tool)]
-        try:
-            if planners:
-                self._require_agents(foreseen(self._request.goal, planners, self._now))
-        except UserError:
-            return [r for r in readings if not is_planner(r.tool)]
-        return list(readings)
-
-    def _require_agents(self, plan: Plan) -> None:
-        """Check that the agents of a plan are there: it may come from another project."""
-        request = self._request
-        agents = Agents(self._kernel.store, request.user_id, request.project)
-        for name in sorted({part.agent for part in plan.parts if part.agent}):
-            agents.get(name)
-
     def _require_depth(self) -> None:
         within = self._request.within
         if goal_key(self._request.goal) in within or len(within) >= _DEEPEST:
@@ -428,43 +404,12 @@ class GoalRun:
         return replace(result, verdict=Verdict.REFUTED, success=False, error=error)
 
     async def _remembered(self, outcome: Outcome, result: RunResult) -> None:
-        await self._remember(outcome, result)
-        if self._kernel.config.enable_sentience:
-            user = self._request.user_id
-            await self._kernel.store.awrite(lambda tx: take_in_some(tx, user))
-
-    async def _remember(self, outcome: Outcome, result: RunResult) -> None:
         await self._end(replace(outcome, verdict=result.verdict, error=result.error), hears=True)
-        source = self._decision.source
-        if result.audit is not None:
-            user, store = self._request.user_id, self._kernel.store
-            await asyncio.to_thread(record_audit, store, self.id, result.audit, user)
-        if self._readings and result.mode is not Mode.LEARNER:
-            tool, store = self._readings[0].tool, self._kernel.store
-            user = self._request.user_id
-            await asyncio.to_thread(record_run, store, tool, result, user)
-            if result.verdict is Verdict.REFUTED:
-                await asyncio.to_thread(judge_tool, store, self._traces.get(self.id), user)
-        if self._decision.mode is Mode.CRYSTALLIZED:
-            source = self._decision.otherwise if outcome.source.startswith(REPLAY) else None
-        elif self._decision.mode is Mode.ORCHESTRATOR:
-            if outcome.source.startswith(REPLAY) and source is not None:
-                await self._traces.replayed(source, clean=result.success)
-            return
-        elif self._decision.mode is not Mode.FOLLOWER:
-            return
-        if source is None:
-            return
-        if outcome.mode is Mode.FOLLOWER and result.verdict is Verdict.REFUTED:
-            await self._traces.judge(
-                source,
-                Verdict.REFUTED,
-                user_id=self._request.user_id,
-                by="check",
-                note=result.error,
-            )
-        elif outcome.replay_clean is not None:
-            await self._traces.replayed(source, clean=outcome.replay_clean)
+        store, user = self._kernel.store, self._request.user_id
+        said = (self._decision, self._readings, outcome, result)
+        await aftermath.tell(store, self._traces, user, *said)
+        if self._kernel.config.enable_sentience:
+            await store.awrite(lambda tx: take_in_some(tx, user))
 
     def _hear(self, tx: Transaction) -> None:
         """Note what the user's goal says that holds beyond it, however the run ended."""
@@ -515,14 +460,6 @@ class GoalRun:
             return 0.0
         return rate_of(config, self._calls.registry, self._readings, self._source)
 
-    def _chosen(self, readings: Sequence[Reading], situation: Situation) -> tuple[Reading, ...]:
-        """All readings that may be served, the one of the decision first; none if it is no tool."""
-        if self._decision.source not in {r.tool.label for r in readings}:
-            return ()
-        budget = self._config.error_budget
-        usable = [r for r in readings if r.refusal(situation.tools, budget) is None]
-        return tuple(sorted(usable, key=lambda r: r.tool.label != self._decision.source))
-
     @property
     def _to_plan(self) -> Orders | None:
         """The orders of a goal that a model is to take apart first."""
@@ -554,29 +491,6 @@ class GoalRun:
     def _broken(self, error: str) -> Outcome:
         cost = self._envelope.spent_usd
         return Outcome(self._decision.mode, Verdict.FAILED, cost_usd=cost, error=error)
-
-    def _fitting_first(self, candidates: list[Candidate]) -> list[Candidate]:
-        """The same, but those first whose files are as they found them.
-
-        However good a trace is, where somebody has changed its files since for good, it would be
-        tried and left each time, and a model paid, although a newer one knows the present world.
-        """
-        observer, places = self._kernel.observer, self._places
-
-        def misfits(candidate: Candidate) -> bool:
-            return not fits(absolute(candidate.trace, places), observer)
-
-        if len(candidates) < 2 or not misfits(candidates[0]):
-            return candidates
-        fitting = [c for c in candidates[1:] if not misfits(c)]
-        return [*fitting, *(c for c in candidates if c not in fitting)]
-
-    def _named(self, candidates: list[Candidate]) -> Trace | None:
-        for candidate in candidates:
-            if candidate.trace.id in (self._decision.source, self._decision.otherwise):
-                self._moved = moved(candidate.trace, self._places)
-                return absolute(candidate.trace, self._places)
-        return None
 
     def _task(self, emit: Callable[[Event], None] | None) -> Task:
         request = self._request
