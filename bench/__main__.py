@@ -1,6 +1,6 @@
 """Everything that the documents claim about speed, measured here and now.
 
-python -m bench [agents] [audits] [events] [kernel] [parsing] [plans] [reads]
+python -m bench [agents] [audits] [events] [facts] [kernel] [parsing] [plans] [reads]
                 [report] [rewriting] [startup] [telemetry] [tools [PATH]] [--json]
 
 PATH is the folder of the office benchmark, which the part ``tools`` asks for recall.
@@ -25,6 +25,7 @@ PARTS = (
     "plans",
     "agents",
     "rewriting",
+    "facts",
     "telemetry",
     "tools",
 )

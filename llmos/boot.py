@@ -52,7 +52,7 @@ from llmos.kernel.permissions import Approver, reject_all
 from llmos.kernel.places import Places
 from llmos.kernel.scheduler import Scheduler
 from llmos.kernel.undo import Undone
-from llmos.memory.facts import Facts
+from llmos.memory.facts import Facts, Nearness, meaning_of
 from llmos.memory.goals import check_goal
 from llmos.memory.injection import Asked, MemoryInjection
 from llmos.memory.projects import Projects
@@ -139,6 +139,7 @@ class LLMOS:
         self._rng = rng or Random()
         self._opened: Kernel | None = None
         self._telemetry: Telemetry | None = None
+        self._near: Nearness | None = None
         self._traces: Traces | None = None
         self._shelf: Shelf | None = None
         self._compilers: dict[str, Compiler] = {}
@@ -463,6 +464,7 @@ class LLMOS:
 
     def _open(self) -> Kernel:
         config = self._config or LLMOSConfig.load(self.home)
+        self._near = meaning_of(config)
         telemetry = telemetry_of(config, os.environ, redact)
         kernel = Kernel.open(
             self.home,
@@ -546,7 +548,7 @@ class LLMOS:
         asked = Asked(request.goal, request.user_id, request.project, request.cwd)
         store, config = self._kernel.store, self._kernel.config
         limits = (config.memory_tokens, config.hook_seconds)
-        memory, warnings = bearing_on(store, asked, self._memory, *limits)
+        memory, warnings = bearing_on(store, asked, self._memory, *limits, near=self._near)
         return replace(request, memory=memory, warnings=warnings)
 
     def _run(self, request: Request, orders: Orders | None = None) -> GoalRun:

@@ -73,6 +73,9 @@ class LLMOSConfig:
     """The same where something is written outside this machine."""
     note_facts: bool = True
     """Note what a goal or feedback says that holds beyond it, such as "Remember that …"."""
+    fact_embeddings: bool = False
+    """Recall facts by their meaning too, not only by words; needs ``llmos[embeddings]``. What is
+    told without need costs free runs."""
     memory_tokens: int = 1000
     """Tokens that facts, and what hooks add, may take of what a model is shown."""
     hook_seconds: float = 5.0

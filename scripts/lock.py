@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 LOCK = "constraints.txt"
+# Without embeddings, which has no wheel for some machines: test brings it along where it has one.
 EVERYTHING = ("claude", "models", "local", "postgres", "mcp", "gepa", "otel", "test", "check")
 PARTS = {
     "requirements/base.txt": (),  # make demo

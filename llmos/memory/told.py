@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmos.kernel.limits import NoAnswer, tell_hang
-from llmos.memory.facts import Facts, recall
+from llmos.memory.facts import Facts, Nearness, recall
 from llmos.memory.injection import Asked, MemoryInjection, injected
 from llmos.memory.pieces import Piece
 from llmos.store import Store
@@ -17,6 +17,7 @@ def bearing_on(
     hooks: Sequence[MemoryInjection],
     budget: int,
     seconds: float = 0.0,
+    near: Nearness | None = None,
 ) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
     """What is known that bears on a goal.
 
@@ -26,13 +27,13 @@ def bearing_on(
         hooks: Of the program that embeds LLM OS.
         budget: Tokens that all of it may take together.
         seconds: How long each hook may take; 0 for no limit.
+        near: Finds facts by their meaning too; None for words alone.
 
     Returns:
         The pieces, shown or left out, and what went wrong with hooks.
     """
-    facts = recall(
-        Facts(store, asked.user_id, asked.project).current(evidence=False), asked.goal, budget
-    )
+    known = Facts(store, asked.user_id, asked.project).current(evidence=False)
+    facts = recall(known, asked.goal, budget, near)
     left = budget - sum(piece.tokens for piece in facts if piece.shown)
 
     def hangs(error: NoAnswer) -> None:

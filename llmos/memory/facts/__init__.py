@@ -10,7 +10,8 @@ from llmos.memory.facts.fact import (
     FactStatus,
     Statement,
 )
-from llmos.memory.facts.recall import FACT, recall
+from llmos.memory.facts.meaning import meaning_of
+from llmos.memory.facts.recall import FACT, Nearness, recall
 from llmos.memory.facts.statements import correction, statements
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "FactKind",
     "FactStatus",
     "Facts",
+    "Nearness",
     "Noted",
     "Statement",
     "correction",
+    "meaning_of",
     "recall",
     "statements",
 ]

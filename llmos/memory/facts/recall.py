@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 
 from llmos.memory.facts.fact import Fact, FactKind
@@ -24,25 +24,36 @@ _K1, _B = 1.2, 0.75
 
 FACT = "fact"
 """Source of a piece that is a fact."""
+MOST_NEAR = 3
+"""Facts that are told for their meaning alone. With many facts some are near to any goal."""
+
+Nearness = Callable[[str, Sequence[str]], Sequence[float]]
+"""How near in meaning each of some sentences is to a goal, at most 1; 0 where it is not near."""
 
 
-def recall(facts: Sequence[Fact], goal: str, budget: int) -> list[Piece]:
+def recall(
+    facts: Sequence[Fact], goal: str, budget: int, near: Nearness | None = None
+) -> list[Piece]:
     """The facts that bear on a goal, each shown or left out with the reason.
 
     Args:
         facts: All that hold for the user, in every project and in this one.
         goal: The user's sentence.
         budget: Tokens that those shown may take together.
+        near: Adds some that are near in meaning, after all that the words find; None for none.
 
     Returns:
-        Those shown first, in an order that only their sentences decide; then those left out.
+        Those shown first, in an order that only their sentences and the goal decide; then those
+        left out.
     """
     if not facts:
         return []
     ranked = _ranked(facts, goal)
     out = dict(_outdone(facts, goal))
+    known = {fact.id for fact, _, _ in ranked}
+    meant = _near(facts, goal, near, known | out.keys()) if near is not None else []
     left, shown, missed = budget, [], []
-    for fact, _, why in ranked:
+    for fact, _, why in ranked + meant:
         piece = Piece(FACT, fact.id, fact.sentence, True, why)
         if fact.id in out:
             missed.append(Piece(FACT, fact.id, fact.sentence, False, out[fact.id]))
@@ -53,7 +64,8 @@ def recall(facts: Sequence[Fact], goal: str, budget: int) -> list[Piece]:
             left -= piece.tokens
             shown.append(piece)
     kinds = {f.id: f.kind for f in facts}
-    shown.sort(key=lambda p: (kinds[p.name] is not FactKind.RULE, p.text, p.name))
+    others = {fact.id for fact, _, _ in meant}
+    shown.sort(key=lambda p: (kinds[p.name] is not FactKind.RULE, p.name in others, p.text, p.name))
     return shown + missed
 
 
@@ -78,6 +90,20 @@ def _ranked(facts: Sequence[Fact], goal: str) -> list[tuple[Fact, float, str]]:
     # A nearer one first, then the later: of rules too many, the newest are told.
     found.sort(key=lambda f: (f[0], -f[2], f[1].project == "", -f[1].at.timestamp(), f[1].id))
     return [(fact, score, why) for _, fact, score, why in found]
+
+
+def _near(
+    facts: Sequence[Fact], goal: str, near: Nearness, known: Collection[str]
+) -> list[tuple[Fact, float, str]]:
+    """The nearest in meaning of those that are recalled by words and were not found so."""
+    kinds = (FactKind.ATTRIBUTE, FactKind.NOTE)
+    left = [f for f in facts if f.kind in kinds and f.id not in known]
+    if not left:
+        return []
+    scored = zip(left, near(goal, [f.sentence for f in left]), strict=True)
+    found = [(f, score, f"near in meaning ({score:.2f})") for f, score in scored if score > 0]
+    found.sort(key=lambda f: (-f[1], f[0].project == "", -f[0].at.timestamp(), f[0].id))
+    return found[:MOST_NEAR]
 
 
 def _bm25(documents: int, frequencies: Sequence[int], length: float) -> float:

@@ -29,11 +29,29 @@ def words_of(text: str) -> frozenset[str]:
         text: Any text. A script without spaces between words gives long "words", which match only
             as a whole.
     """
-    found = (w.casefold().removesuffix("'s") for w in _WORD.findall(text.replace("’", "'")))
-    telling = {w for w in found if w not in _TELL_NOTHING}
+    words = telling(text)
     # "docs/plan.md" is that name, and tells of a plan too.
-    parts = {part for w in telling for part in re.split(r"[./:@+#-]", w) if len(part) > 1}
-    return frozenset(_singular(w) for w in telling | (parts - _TELL_NOTHING))
+    return frozenset(_singular(w) for word in words for w in (word, *parts_of(word)))
+
+
+def telling(text: str) -> list[str]:
+    """The telling words of ``text`` as they stand in it, in small letters.
+
+    Args:
+        text: Any text.
+    """
+    found = (w.casefold().removesuffix("'s") for w in _WORD.findall(text.replace("’", "'")))
+    return [w for w in found if w not in _TELL_NOTHING]
+
+
+def parts_of(word: str) -> list[str]:
+    """The telling words that a word, such as the name of a file, is put together of.
+
+    Args:
+        word: One of `telling`.
+    """
+    parts = re.split(r"[./:@+#-]", word)
+    return [part for part in parts if len(part) > 1 and part not in _TELL_NOTHING]
 
 
 def _singular(word: str) -> str:
