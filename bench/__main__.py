@@ -1,7 +1,7 @@
 """Everything that the documents claim about speed, measured here and now.
 
 python -m bench [agents] [audits] [events] [facts] [kernel] [parsing] [plans] [reads]
-                [report] [rewriting] [startup] [telemetry] [tools [PATH]] [--json]
+                [replays] [report] [rewriting] [startup] [telemetry] [tools [PATH]] [--json]
 
 PATH is the folder of the office benchmark, which the part ``tools`` asks for recall.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 PARTS = (
     "kernel",
     "reads",
+    "replays",
     "audits",
     "events",
     "report",

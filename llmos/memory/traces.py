@@ -17,7 +17,7 @@ from llmos.kernel.recorder import footprint_from
 from llmos.kernel.text import json_text, plain
 from llmos.memory.fold import fold, goal_key
 from llmos.store import Store, Transaction, new_id
-from llmos.store.schema import events, feedback, stamp, steps, traces
+from llmos.store.schema import NO_REPLAY, events, feedback, stamp, steps, traces
 from llmos.values import Effect, EventType, Mode, Step, Trace, Usage, Verdict
 
 _BATCH = 400
@@ -75,13 +75,7 @@ class Traces:
             limit: How many at most.
             project: The project that the goal is said in; None for none.
         """
-        mine = select(traces).where(
-            traces.c.goal_key == goal_key(goal),
-            traces.c.volume == "user",
-            traces.c.owner == scope.user_id,
-            traces.c.status == "done",
-            traces.c.source.not_like(f"{REPLAY}%"),
-        )
+        mine = worked_on(goal, scope)
         here = traces.c.project == project if project else traces.c.project.is_(None)
         near, age = case((here, 0), else_=1), (traces.c.started_at.desc(), traces.c.id.desc())
         best = mine.order_by(near, traces.c.quarantined, _RANK, traces.c.standing.desc(), *age)
@@ -278,6 +272,17 @@ class Traces:
     def _with_steps(self, row: Row[Any]) -> Trace:
         query = select(steps).where(steps.c.trace_id == row.id).order_by(steps.c.idx)
         return _trace(row, self._store.read(lambda c: c.execute(query).all()))
+
+
+def worked_on(goal: str, scope: Scope) -> Select[Any]:
+    """A query for what was done of a goal but replays, of which there may be any number."""
+    return select(traces).where(
+        traces.c.goal_key == goal_key(goal),
+        traces.c.volume == "user",
+        traces.c.owner == scope.user_id,
+        traces.c.status == "done",
+        NO_REPLAY,
+    )
 
 
 def newest_good(

@@ -19,6 +19,7 @@ REVISIONS = (
     "0006_plans",
     "0007_memory",
     "0008_projects",
+    "0009_worked",
 )
 """Names of all migrations, oldest first; append only. Kept here so that opening a home that is
 up to date, which is nearly always, needs one SELECT and not Alembic."""

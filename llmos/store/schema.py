@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 
 metadata = MetaData()
@@ -58,6 +59,9 @@ processes = Table(
     Column("ended_at", String(27)),
 )
 """One row per opened store; `store.presence` tells which of them live."""
+
+NO_REPLAY = text("source NOT LIKE 'replay:%'")
+"""Condition of an index, which serves only a query that has it word for word."""
 
 traces = Table(
     "traces",
@@ -98,11 +102,18 @@ traces = Table(
     Column("part_of", String(26)),  # id of its plan's run
     Column("session_id", String(26)),  # the prompt's session that it is a turn of
     Column("context", Text),  # JSON: names and sizes of what its model was shown; NULL: no model
-    Index("traces_by_goal", "goal_key", "volume", "owner"),
     Index("traces_by_session", "session_id", "started_at"),
     Index("traces_by_owner", "volume", "owner", "started_at"),
     Index("traces_by_process", "process_id", "status"),
     Index("traces_by_project", "volume", "owner", "project", "started_at"),
+    Index(
+        "traces_worked",
+        "goal_key",
+        "volume",
+        "owner",
+        sqlite_where=NO_REPLAY,
+        postgresql_where=NO_REPLAY,
+    ),
 )
 """One row per run, made when it begins: a run that dies leaves a failed trace, not nothing."""
 

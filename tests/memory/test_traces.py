@@ -7,15 +7,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from llmos.errors import UserError
 from llmos.kernel.places import Places
 from llmos.memory.paths import absolute, moved
-from llmos.memory.traces import Scope, Traces
+from llmos.memory.traces import Scope, Traces, worked_on
 from llmos.store import Store
 from llmos.store.schema import events, feedback
 from llmos.store.schema import traces as table
+from llmos.store.sqlite import Sqlite
 from llmos.values import Change, Effect, Footprint, Mode, Step, Trace, Usage, Verdict
 from tests.conftest import OpenStore
 
@@ -348,3 +349,21 @@ def test_only_steps_that_name_the_folder_have_moved_with_it() -> None:
     trace = replace(TRACE, steps=(plain, STEP), cwd=HERE.cwd)
     assert moved(trace, HERE) == frozenset()
     assert moved(trace, THERE) == frozenset({1})
+
+
+async def test_a_goal_is_found_however_often_it_was_replayed(store: Store, traces: Traces) -> None:
+    (worked,) = await learn(traces, TRACE)
+    query = worked_on(TRACE.goal, ALICE).compile(
+        dialect=store._reading.dialect, compile_kwargs={"literal_binds": True}
+    )
+
+    def plan(conn: Connection) -> str:
+        if isinstance(store.database, Sqlite):
+            found = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")
+            return " ".join(row.detail for row in found)
+        for way in ("seqscan", "bitmapscan"):  # as if there were many rows
+            conn.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+        return " ".join(row[0] for row in conn.exec_driver_sql(f"EXPLAIN {query}"))
+
+    assert "traces_worked" in store.read(plan), "an index that has no replays in it"
+    assert [c.trace.id for c in traces.candidates(TRACE.goal, ALICE)] == [worked]

@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Row, Select, select
 from llmos.cortex.agents.selection import Record
 from llmos.kernel.runs import DIED
 from llmos.memory.fold import fold, goal_key
-from llmos.memory.traces import REPLAY
-from llmos.store.schema import counted, steps, traces
+from llmos.store.schema import NO_REPLAY, counted, steps, traces
 from llmos.values import Effect, Mode, Verdict
 
 NEWEST = 500
@@ -84,7 +83,7 @@ def doers_of(conn: Connection, user_id: str, goal: str) -> list[str]:
         traces.c.volume == "user",
         traces.c.owner == user_id,
         traces.c.status == "done",
-        traces.c.source.not_like(f"{REPLAY}%"),
+        NO_REPLAY,
         traces.c.verdict.in_(_GOOD),
         traces.c.quarantined.is_(False),
         traces.c.agent != "",
