@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Self
@@ -26,7 +27,8 @@ if __name__ == "__main__":
 
 from llmos.cognitive_kernel import CognitiveKernel
 from llmos.config import LLMOSConfig, default_home
-from llmos.cortex.agents import AUTO, Agents, StoredAgent
+from llmos.cortex.agents import Agents
+from llmos.cortex.asking import Asking
 from llmos.cortex.assembly import Assembled
 from llmos.cortex.auto_agent import appoint
 from llmos.cortex.foresight import Foresight
@@ -54,11 +56,10 @@ from llmos.kernel.scheduler import Scheduler
 from llmos.kernel.undo import Undone
 from llmos.memory.facts import Facts, Nearness, meaning_of
 from llmos.memory.goals import check_goal
-from llmos.memory.injection import Asked, MemoryInjection
+from llmos.memory.injection import MemoryInjection
 from llmos.memory.projects import Projects
 from llmos.memory.redact import redact
 from llmos.memory.sessions import Sessions
-from llmos.memory.told import bearing_on
 from llmos.memory.traces import Traces
 from llmos.observability.telemetry import Telemetry, telemetry_of
 from llmos.plugins.program import ProgramRunner
@@ -258,15 +259,12 @@ class LLMOS:
         """
         await self.boot()
         asked = (goal, mode, check, max_cost_usd, project, cwd, turns, agent)
+        ask = partial(self._asking.request, *asked)
         # Hooks may take their time, and other runs wait on this thread.
-        request = (
-            await asyncio.to_thread(self._request, *asked)
-            if self._memory
-            else (self._request(*asked))
-        )
+        request = await asyncio.to_thread(ask) if self._memory else ask()
         request = replace(request, plan=plan, session_id=session_id)
         if request.project:
-            request = await asyncio.to_thread(self._met, request, request.project)
+            request = await asyncio.to_thread(self._asking.warned, request, request.project)
         if request.auto:
             request = await asyncio.to_thread(self._appoint, request, self._rng)
         return await self._do(request, priority, on_event)
@@ -300,7 +298,7 @@ class LLMOS:
         self._require_own(trace)
         plan, done = await asyncio.to_thread(left_of, self._kernel.store, trace)
         project = self.traces.project(trace.id)
-        request = self._request(
+        request = self._asking.request(
             trace.goal,
             check=trace.check,
             project=project,
@@ -320,7 +318,9 @@ class LLMOS:
         project: str | None = None,
     ) -> tuple[Decision, Trace | None]:
         """What `execute` would do, and the trace it would use, without doing anything."""
-        run = self._decided(self._request(goal, mode, None, None, project, cwd, turns, agent))
+        run = self._decided(
+            self._asking.request(goal, mode, None, None, project, cwd, turns, agent)
+        )
         return run.nearly(), run.source
 
     def explain_context(
@@ -334,7 +334,7 @@ class LLMOS:
         project: str | None = None,
     ) -> Assembled:
         """What a model would be shown for a goal, piece by piece, and what would be left out."""
-        request = self._request(goal, mode, None, None, project, cwd, turns, agent)
+        request = self._asking.request(goal, mode, None, None, project, cwd, turns, agent)
         return self._decided(request).context()
 
     @property
@@ -365,7 +365,7 @@ class LLMOS:
         Returns:
             Each part with its decision; None for a part that waits for what another one answers.
         """
-        request = replace(self._request(goal, cwd=cwd), plan=plan)
+        request = replace(self._asking.request(goal, cwd=cwd), plan=plan)
         known = self._decided(request).plan()
         return [
             (part, None if part.asks else self._part(request, part).decide()[0])
@@ -381,7 +381,7 @@ class LLMOS:
         turns: Sequence[Turn] = (),
     ) -> Offer:
         """Which tools a model would be given for ``goal``, and why."""
-        request = self._request(goal, cwd=cwd, turns=turns, agent=agent)
+        request = self._asking.request(goal, cwd=cwd, turns=turns, agent=agent)
         return self._decided(request).offer()
 
     async def foresee(self, goal: str, *, cwd: Path | str | None = None) -> Foresight:
@@ -393,7 +393,7 @@ class LLMOS:
             UserError: No learned tool would do the goal.
         """
         await self.boot()
-        run = self._run(self._request(goal, Mode.CRYSTALLIZED, cwd=cwd))
+        run = self._run(self._asking.request(goal, Mode.CRYSTALLIZED, cwd=cwd))
         async with self._kernel.scheduler.slot(run.id, 0, *self._share):
             run.decide()
             return await run.foresee()
@@ -504,6 +504,19 @@ class LLMOS:
             store.write(write)
         return store.read(lambda c: near_volumes(c, store, self.user_id))
 
+    @property
+    def _asking(self) -> Asking:
+        """Makes requests of what this user asks."""
+        return Asking(
+            self._kernel,
+            self.user_id,
+            self.team_id,
+            self.cwd,
+            self.project,
+            self._memory,
+            self._near,
+        )
+
     def _orders(self, request: Request, priority: int) -> Orders:
         """How the parts of a goal are done, should it be taken apart."""
         assert self._shelf is not None
@@ -512,7 +525,7 @@ class LLMOS:
 
         async def dispatch(part: Part, goal: str, max_cost_usd: float) -> RunResult:
             mine = request.part(part, goal, max_cost_usd, orders.run_id)
-            mine = await asyncio.to_thread(self._informed, mine)
+            mine = await asyncio.to_thread(self._asking.informed, mine)
             if part.agent:
                 named = await asyncio.to_thread(agents.get, part.agent)
                 mine = replace(mine, agent=named, auto=False)
@@ -533,23 +546,7 @@ class LLMOS:
         return orders
 
     def _part(self, request: Request, part: Part) -> GoalRun:
-        return self._run(self._informed(request.part(part, part.goal, 0.0)))
-
-    def _met(self, request: Request, project: str) -> Request:
-        """The request, with a warning where its project may be the slip of another's name."""
-        slips = self.projects.slips(project)
-        if not slips:
-            return request
-        warning = f"new project {project!r}; there is also {' and '.join(map(repr, slips[:3]))}"
-        return replace(request, warnings=(*request.warnings, warning))
-
-    def _informed(self, request: Request) -> Request:
-        """The request with what is known that bears on its goal."""
-        asked = Asked(request.goal, request.user_id, request.project, request.cwd)
-        store, config = self._kernel.store, self._kernel.config
-        limits = (config.memory_tokens, config.hook_seconds)
-        memory, warnings = bearing_on(store, asked, self._memory, *limits, near=self._near)
-        return replace(request, memory=memory, warnings=warnings)
+        return self._run(self._asking.informed(request.part(part, part.goal, 0.0)))
 
     def _run(self, request: Request, orders: Orders | None = None) -> GoalRun:
         assert self._shelf is not None
@@ -605,39 +602,6 @@ class LLMOS:
             )
         return self._crons
 
-    def _request(
-        self,
-        goal: str,
-        mode: Mode | str = "AUTO",
-        check: Check | None = None,
-        max_cost_usd: float | None = None,
-        project: str | None = None,
-        cwd: Path | str | None = None,
-        turns: Sequence[Turn] = (),
-        agent: str | None = None,
-    ) -> Request:
-        config = self._kernel.config
-        project = self.project if project is None else check_name(project, "project")
-        request = Request(
-            goal=check_goal(goal),
-            user_id=self.user_id,
-            team_id=self.team_id,
-            cwd=self._working_directory(cwd),
-            mode=_forced(mode),
-            check=check,
-            max_cost_usd=config.max_cost_usd if max_cost_usd is None else _price(max_cost_usd),
-            project=project,
-            turns=tuple(turns),
-            agent=self._named_agent(agent, project),
-            auto=agent == AUTO,
-        )
-        return self._informed(request)
-
-    def _named_agent(self, name: str | None, project: str | None) -> StoredAgent | None:
-        if not name or name == AUTO:
-            return None
-        return Agents(self._kernel.store, self.user_id, project).get(name)
-
     def _appoint(self, request: Request, rng: Random) -> Request:
         """The request with the agent that is chosen for it."""
         store = self._kernel.store
@@ -647,12 +611,6 @@ class LLMOS:
         if self._processor is None:
             self._processor = make_processor(self._kernel.config)
         return self._processor
-
-    def _working_directory(self, cwd: Path | str | None) -> Path:
-        where = Path(cwd).expanduser() if cwd is not None else self.cwd or Path.cwd()
-        if not where.is_dir():
-            raise UserError(f"{str(where)!r} is not a folder", "name one that exists: --cwd PATH")
-        return where.resolve()
 
     def _typed(self, trace: Trace) -> Trace:
         """A foreign trace with the effects and digests of the tools that are here now."""
@@ -673,22 +631,6 @@ class LLMOS:
     def _require_own(self, trace: Trace) -> None:
         if trace.user_id != self.user_id:
             raise PermissionDenied(f"trace {trace.id[-6:]} belongs to {trace.user_id!r}")
-
-
-def _forced(mode: Mode | str) -> Mode | None:
-    if str(mode).upper() == "AUTO":
-        return None
-    try:
-        return Mode(str(mode).upper())
-    except ValueError as e:
-        known = ", ".join(["AUTO", *(m.value for m in Mode)])
-        raise UserError(f"there is no mode {str(mode)!r}", f"modes: {known}") from e
-
-
-def _price(usd: float) -> float:
-    if not usd >= 0:  # also when it is no number at all
-        raise UserError(f"a run cannot cost at most ${usd:g}", "give zero or more US dollars")
-    return usd
 
 
 if __name__ == "__main__":
