@@ -64,10 +64,12 @@ def meet_project(os: LLMOS, *, begins: bool) -> None:
         return
     if begins:
         os.projects.require_usable(os.project)
-    if not os.projects.is_known(os.project):
-        from llmos.surfaces.cli.views.projects import note_new
+    from llmos.surfaces.cli.views.projects import note_archived, note_new
 
+    if not os.projects.is_known(os.project):
         note_new(os.project, os.projects.near(os.project), begins=begins)
+    elif os.projects.get(os.project).archived_at is not None:
+        note_archived(os.project)
 
 
 def working_directory(cwd: Path | None) -> Path:

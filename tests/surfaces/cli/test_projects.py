@@ -45,6 +45,8 @@ def test_projects_are_listed_shown_and_laid_aside(cli: Cli, model: Model) -> Non
     told = cli("projects", "show", "web", "--json").json
     assert (len(told["newest_runs"]), len(told["facts_of_it"])) == (2, 1)
     assert cli("projects", "archive", "web").out == "project web is archived\n"
+    told = cli("explain", "Say hi", "--project", "web")
+    assert told.code == 0 and "llmos projects restore web" in " ".join(told.err.split())
     assert cli("projects", "--json").json == []
     assert cli("projects", "--all", "--json").json[0]["archived_at"]
     refused = cli("run", HELLO.goal, "--project", "web")

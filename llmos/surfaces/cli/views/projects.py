@@ -92,3 +92,11 @@ def note_new(name: str, near: Sequence[str], *, begins: bool) -> None:
         return
     hint = f"; did you mean {' or '.join(one_line(n) for n in near[:3])}?" if near else ""
     err().print(f"there is no project {name} yet{hint}", style="yellow")
+
+
+def note_archived(name: str) -> None:
+    """Say that nothing new can be done in a project that is only looked at now."""
+    told = (
+        f"project {name} is archived and takes no run; take it back: llmos projects restore {name}"
+    )
+    err().print(told, style="yellow")
