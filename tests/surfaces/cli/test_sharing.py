@@ -67,7 +67,13 @@ def test_what_is_approved_serves_the_team_until_it_is_recalled(
     name = team("tools", "--json").json[0]["name"]
     told = cli("explain", goal.replace("list9", "list8"), "--user", "bob", "--team", "engineering")
     assert (told.code, told.err) == (0, "") and f"tool {name}" in told.out
+    (theirs,) = cli("tools", "--user", "bob", "--json").json
+    assert (theirs["name"], theirs["volume"], theirs["owner"]) == (name, "team", "engineering")
+    assert "team engineering" in cli("tools", "--user", "bob").out
+    assert cli("tools", "show", name, "--user", "bob").code == 0
     assert "out of use" in team("recall", name).out
+    assert cli("tools", "--user", "bob", "--json").json == []
+    assert cli("tools", "show", name, "--user", "bob").code == 2
     again = cli("explain", goal, "--user", "bob", "--team", "engineering", "--json").json
     assert "CRYSTALLIZED" not in str(again["decision"]["mode"])
     assert team("proposals").out == "Nothing is proposed.\n"

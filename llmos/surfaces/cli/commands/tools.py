@@ -64,10 +64,11 @@ def show(ctx: typer.Context, name: Name, as_json: JsonFlag = False) -> None:
     from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json
     from llmos.surfaces.cli.views.tool_sheet import Sheet, print_sheet
+    from llmos.surfaces.cli.views.tools import volume_of
     from llmos.surfaces.cli.views.unproven import as_dict, print_unproven, unproven
 
     async def work(os: LLMOS) -> None:
-        by_hand = unproven(os.kernel.get_user_volume(), name)
+        by_hand = unproven(volume_of(os, name), name)
         if by_hand is not None:
             print_json(as_dict(*by_hand)) if as_json else print_unproven(*by_hand)
             return

@@ -20,6 +20,7 @@ from llmos.surfaces.cli.output import (
     to_json,
 )
 from llmos.surfaces.cli.views.served import left_to_a_model, show_left_open, show_places
+from llmos.surfaces.cli.views.tools import volume_of
 from llmos.surfaces.cli.views.unproven import print_code
 from llmos.values import ArtifactType, Json
 from llmos.volumes import Artifact, Outcome, Status, UsageStats, Version
@@ -49,7 +50,7 @@ class Sheet:
             UserError: There is none.
             IntegrityError: It is not what was stored.
         """
-        volume = os.kernel.get_user_volume()
+        volume = volume_of(os, name)
         version = volume.get(ArtifactType.TOOL, name)
         artifact = volume.find(ArtifactType.TOOL, name)
         assert artifact is not None  # it has a version

@@ -10,7 +10,7 @@ from llmos.evolution.tool import LearntTool, learnt
 from llmos.surfaces.cli.output import err, one_line, print_table, printable
 from llmos.surfaces.cli.views.unproven import UNPROVEN, require_learnt
 from llmos.values import ArtifactType, Json
-from llmos.volumes import Artifact, Status
+from llmos.volumes import Artifact, Status, Volume
 
 if TYPE_CHECKING:
     from llmos.boot import LLMOS
@@ -38,23 +38,43 @@ def usable(os: LLMOS, name: str) -> LearntTool:
     return LearntTool.of(version)
 
 
+def volume_of(os: LLMOS, name: str) -> Volume:
+    """The user's own volume, or the nearest that shares a tool of that name, which they have not.
+
+    For whoever only looks: what others share is not the user's to change.
+    """
+    mine = os.kernel.get_user_volume()
+    for volume in [mine, *os.kernel.get_readable_volumes()]:
+        found = volume.find(ArtifactType.TOOL, name)
+        if found is not None and (volume.place == mine.place or found.status is Status.ACTIVE):
+            return volume
+    return mine
+
+
 def rows_of(os: LLMOS, every: bool, limit: int) -> list[dict[str, Json]]:
-    """One row of numbers for each tool, the last changed first.
+    """One row of numbers for each tool, the last changed first; then those that others share.
 
     Args:
         os: Booted.
-        every: Archived tools too.
+        every: Archived tools too, of the user's own.
         limit: How many at most.
     """
-    found = os.kernel.get_user_volume().list_artifacts(ArtifactType.TOOL, limit=_ALL)
-    wanted = [a for a in found if every or a.status is not Status.ARCHIVED]
-    return [_row(os, artifact) for artifact in wanted[:limit]]
+    mine = os.kernel.get_user_volume()
+    found = mine.list_artifacts(ArtifactType.TOOL, limit=_ALL)
+    wanted = [(mine, a) for a in found if every or a.status is not Status.ARCHIVED]
+    for volume in os.kernel.get_readable_volumes():
+        if volume.place != mine.place:
+            shared = volume.list_artifacts(ArtifactType.TOOL, limit=_ALL)
+            wanted += [(volume, a) for a in shared if a.status is Status.ACTIVE]
+    return [_row(os, volume, artifact) for volume, artifact in wanted[:limit]]
 
 
-def _row(os: LLMOS, artifact: Artifact) -> dict[str, Json]:
+def _row(os: LLMOS, volume: Volume, artifact: Artifact) -> dict[str, Json]:
     usage = os.kernel.get_usage(artifact)
     told: dict[str, Json] = {
         "name": artifact.name,
+        "volume": volume.place.volume,
+        "owner": volume.place.owner,
         "status": artifact.status.value,
         "pinned": artifact.pinned,
         "digest": artifact.current,
@@ -67,7 +87,7 @@ def _row(os: LLMOS, artifact: Artifact) -> dict[str, Json]:
         "audits": os.kernel.get_audits(artifact.name).as_dict(),
     }
     try:
-        version = os.kernel.get_user_volume().get(ArtifactType.TOOL, artifact.name)
+        version = volume.get(ArtifactType.TOOL, artifact.name)
     except IntegrityError:
         # One damaged tool must not hide the others.
         return told | {"status": "damaged"}
@@ -90,7 +110,18 @@ def print_rows(rows: Sequence[dict[str, Json]]) -> None:
         *("NAME", "STATUS", ">GOALS", ">RUNS", ">AGREED", ">RISK", ">USES", ">TOKENS SAVED"),
         "GOAL",
     )
-    print_table(header, [_cells(row) for row in rows])
+    shared = any(row["volume"] != "user" for row in rows)
+    if not shared:
+        print_table(header, [_cells(row) for row in rows])
+        return
+    # One's own alone need no column that says so.
+    print_table(("NAME", "OF", *header[1:]), [_with_owner(row) for row in rows])
+
+
+def _with_owner(row: dict[str, Json]) -> tuple[str, ...]:
+    owner = {"user": "you", "system": "all"}.get(row["volume"], f"team {one_line(row['owner'])}")
+    name, *rest = _cells(row)
+    return (name, owner, *rest)
 
 
 def _without_goal(row: dict[str, Json]) -> str:
