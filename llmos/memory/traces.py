@@ -9,7 +9,19 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from llmos.errors import UserError
 from llmos.kernel.projects import note_project
@@ -53,6 +65,28 @@ _RANK = case(
 )
 
 
+# Put together once: every goal asks them.
+WORKED_ON = select(traces).where(
+    traces.c.goal_key == bindparam("key"),
+    traces.c.volume == "user",
+    traces.c.owner == bindparam("owner"),
+    traces.c.status == "done",
+    NO_REPLAY,
+)
+"""What was done of a goal but replays, of which there may be any number."""
+_NEAR = case((func.coalesce(traces.c.project, "") == bindparam("project"), 0), else_=1)
+_AGE = (traces.c.started_at.desc(), traces.c.id.desc())
+_BEST = WORKED_ON.order_by(
+    _NEAR, traces.c.quarantined, _RANK, traces.c.standing.desc(), *_AGE
+).limit(bindparam("most"))
+_NEWEST = (
+    WORKED_ON.where(traces.c.verdict.in_(_GOOD), traces.c.quarantined.is_(False))
+    .order_by(_NEAR, *_AGE)
+    .limit(1)
+)
+_STEPS = select(steps).where(steps.c.trace_id == bindparam("run")).order_by(steps.c.idx)
+
+
 class Traces:
     """Reads and judges the traces of one store."""
 
@@ -75,16 +109,12 @@ class Traces:
             limit: How many at most.
             project: The project that the goal is said in; None for none.
         """
-        mine = worked_on(goal, scope)
-        here = traces.c.project == project if project else traces.c.project.is_(None)
-        near, age = case((here, 0), else_=1), (traces.c.started_at.desc(), traces.c.id.desc())
-        best = mine.order_by(near, traces.c.quarantined, _RANK, traces.c.standing.desc(), *age)
-        newest = mine.where(traces.c.verdict.in_(_GOOD), traces.c.quarantined.is_(False))
+        asked = {"key": goal_key(goal), "owner": scope.user_id, "project": project or ""}
 
         def read(c: Connection) -> list[Row[Any]]:
-            rows = list(c.execute(best.limit(limit)).all())
+            rows = list(c.execute(_BEST, {**asked, "most": limit}).all())
             if len(rows) == limit > 1:
-                last = c.execute(newest.order_by(near, *age).limit(1)).first()
+                last = c.execute(_NEWEST, asked).first()
                 if last is not None and last.id not in {row.id for row in rows}:
                     rows[-1] = last
             return rows
@@ -270,19 +300,7 @@ class Traces:
         return rows[0]
 
     def _with_steps(self, row: Row[Any]) -> Trace:
-        query = select(steps).where(steps.c.trace_id == row.id).order_by(steps.c.idx)
-        return _trace(row, self._store.read(lambda c: c.execute(query).all()))
-
-
-def worked_on(goal: str, scope: Scope) -> Select[Any]:
-    """A query for what was done of a goal but replays, of which there may be any number."""
-    return select(traces).where(
-        traces.c.goal_key == goal_key(goal),
-        traces.c.volume == "user",
-        traces.c.owner == scope.user_id,
-        traces.c.status == "done",
-        NO_REPLAY,
-    )
+        return _trace(row, self._store.read(lambda c: c.execute(_STEPS, {"run": row.id}).all()))
 
 
 def newest_good(
