@@ -119,6 +119,8 @@ def _answer(trace: Trace, number: int, free: bool, found: Counter[str]) -> dict[
 
 def _metrics(trace: Trace, steps: int) -> dict[str, Any]:
     usage = trace.usage
+    # With tokens, no cost means that nobody knows the price, or that there is none.
+    known = trace.cost_usd or not usage.total_tokens
     return {
         # The format counts cached tokens as part of the prompt; we count them apart.
         "total_prompt_tokens": usage.input_tokens
@@ -126,7 +128,7 @@ def _metrics(trace: Trace, steps: int) -> dict[str, Any]:
         + usage.cache_write_tokens,
         "total_completion_tokens": usage.output_tokens,
         "total_cached_tokens": usage.cache_read_tokens,
-        "total_cost_usd": trace.cost_usd,
+        **({"total_cost_usd": trace.cost_usd} if known else {}),
         "total_steps": steps,
         "extra": {"cache_creation_input_tokens": usage.cache_write_tokens},
     }

@@ -62,6 +62,11 @@ def test_cached_tokens_are_a_part_of_the_prompt() -> None:
     }
 
 
+def test_a_cost_that_nobody_knows_is_not_told_as_nothing() -> None:
+    assert "total_cost_usd" not in trajectory(replace(TRACE, cost_usd=0.0), "1")["final_metrics"]
+    assert trajectory(FREE, "1")["final_metrics"]["total_cost_usd"] == 0.0
+
+
 def test_no_step_of_a_replay_has_a_model_call() -> None:
     told = trajectory(FREE, "1")
     counts = [step.get("llm_call_count") for step in told["steps"]]

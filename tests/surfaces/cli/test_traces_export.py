@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from llmos import __version__
 from llmos.memory.atif import checked
+from llmos.store import Store
+from llmos.store.schema import traces
 from tests.conftest import recording
 from tests.memory.atif.documents import agent, document, save, user
 from tests.surfaces.cli.conftest import Cli, Learn
@@ -54,6 +57,16 @@ def test_nobody_else_exports_a_run(cli: Cli, learn: Learn) -> None:
     said = cli("--user", "bob", "traces", "export", run)
     assert (said.code, said.out) == (2, "")
     assert f"run {run[-6:]} belongs to 'alice'" in said.err
+
+
+def test_a_run_that_is_not_over_is_not_exported(cli: Cli, learn: Learn, home: Path) -> None:
+    run = learn(WRITE)
+    with Store.open(home) as store:
+        running = update(traces).values(status="running", process_id=store.process_id)
+        store.write(lambda tx: tx.conn.execute(running))
+        said = cli("traces", "export", run)
+    assert said.code == 2
+    assert f"run {run[-6:]} is not over" in said.err
 
 
 def test_a_file_that_cannot_be_written_is_named(cli: Cli, learn: Learn, tmp_path: Path) -> None:

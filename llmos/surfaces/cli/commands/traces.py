@@ -96,6 +96,8 @@ def export(
             raise PermissionDenied(
                 f"run {trace.id[-6:]} belongs to {trace.user_id!r}", "whose it is may export it"
             )
+        if trace.id not in os.traces.by_ids([trace.id]):
+            raise UserError(f"run {trace.id[-6:]} is not over", "wait for it or cancel it")
         told = os.traces.side_exit(trace.id)
         document = trajectory(trace, __version__, Stopped(*told) if told else None)
         return f"{json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)}\n"
