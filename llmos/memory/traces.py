@@ -147,6 +147,11 @@ class Traces:
         project: str | None = self._row(trace_id).project
         return project
 
+    def side_exit(self, trace_id: str) -> tuple[int, str] | None:
+        """At which step a replay or a learned tool stopped, and why; None where none did."""
+        told = json.loads(self._row(trace_id).decision).get("side_exit")
+        return (int(told["step"]), str(told["reason"])) if isinstance(told, dict) else None
+
     def recent(
         self,
         scope: Scope | None = None,

@@ -6,13 +6,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from llmos.kernel.places import Places
 from llmos.kernel.text import plain
 from llmos.memory.goals import context_digest
 from llmos.memory.importers.heard import Call, Heard
 from llmos.memory.redact import redact, redact_text
-from llmos.values import Step, Trace, Turn, Usage, Verdict
+from llmos.values import Json, Step, Trace, Turn, Usage, Verdict
 
 Price = Callable[[str, Usage], float | None]
 """US dollars for some tokens of a model; None where that is not known."""
@@ -56,8 +57,8 @@ class Builder:
         found: Counter[str] = Counter()
         goal, output = _clean(heard.goal, found), _clean(heard.output, found)
         added = tuple(Turn(_clean(text, found), "") for text in heard.added)
-        places = _places(heard)
-        steps = tuple(_step(call, places, found) for call in heard.calls)
+        relative = _as_it_is if heard.relative else _places(heard).relative
+        steps = tuple(_step(call, relative, found) for call in heard.calls)
         error = _clean(_error(heard), found)
         digest = context_digest((*self._turns, *added))
         self._turn(goal, output)
@@ -65,12 +66,12 @@ class Builder:
         return Trace(
             goal=goal,
             steps=steps,
-            output=places.relative(output),
+            output=relative(output),
             verdict=Verdict.FAILED if error else Verdict.COMPLETED,
             now=heard.now,
             model=heard.model[:128],
             usage=heard.usage,
-            cost_usd=self._price(heard.model, heard.usage) or 0.0,
+            cost_usd=self._cost(heard),
             duration_s=heard.duration_s,
             cwd=heard.cwd,
             context_digest=digest,
@@ -78,6 +79,11 @@ class Builder:
             source=f"import:{self._session}#{heard.index}@{heard.end}",
             error=error,
         )
+
+    def _cost(self, heard: Heard) -> float:
+        if heard.cost_usd is not None:
+            return heard.cost_usd
+        return self._price(heard.model, heard.usage) or 0.0
 
     def _turn(self, goal: str, output: str) -> None:
         self._turns.append(Turn(goal, output))
@@ -93,16 +99,20 @@ def _error(heard: Heard) -> str:
     return heard.error
 
 
-def _step(call: Call, places: Places, found: Counter[str]) -> Step:
-    arguments = places.relative(redact(dict(call.arguments), found))
+def _step(call: Call, relative: Callable[[Json], Any], found: Counter[str]) -> Step:
+    arguments = relative(redact(dict(call.arguments), found))
     observation = redact(call.observation, found) if call.answered else NO_RESULT
     return Step(
         tool=call.tool[:64],
         arguments=arguments,
-        observation=places.relative(observation),
+        observation=relative(observation),
         is_error=call.is_error or not call.answered,
         duration_s=call.duration_s,
     )
+
+
+def _as_it_is(value: Json) -> Any:
+    return value
 
 
 def _clean(text: str, found: Counter[str]) -> str:

@@ -45,6 +45,12 @@ class Heard:
     """By message: a message stands in several lines, each with the usage of all of it."""
     heard: bool = False
     """The model, or an error in place of it, has answered."""
+    cost_usd: float | None = None
+    """What it cost, where that is told."""
+    relative: bool = False
+    """Its texts hold ``$CWD`` and the like already, as a trace does."""
+    free: bool = False
+    """A replay or a learned tool of LLM OS did it, and no model."""
     end: int = 0
     """Offset in the file, in bytes, up to which the records of this goal reach."""
 

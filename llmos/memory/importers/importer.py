@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+from llmos.memory.atif import Malformed
 from llmos.memory.goals import LONGEST_GOAL
 from llmos.memory.importers.build import Builder, Price
+from llmos.memory.importers.documents import heard_in
 from llmos.memory.importers.goals import Goals
 from llmos.memory.importers.heard import Heard
 from llmos.memory.importers.known import Known
@@ -83,6 +85,10 @@ class Importer:
         except OSError as e:
             readable = False
             report.not_understood[f"file: {e.strerror or e}"] += 1
+        except Malformed as e:
+            readable = False
+            report.refused.append(f"{session.path}: {e}")
+            report.not_understood["file: no trajectory"] += 1
         await self._store(batch)
         self._class(readable, was_known, report.traces > before)
 
@@ -123,6 +129,9 @@ class _Reader:
 
     def traces(self) -> Iterator[Trace]:
         """The new traces, as they are read."""
+        if self._session.document:
+            yield from self._document()
+            return
         goals, told = Goals(self._report), 0
         for record in read_records(self._session.path, self._report):
             if heard := goals.hear(record):
@@ -137,6 +146,11 @@ class _Reader:
                 # It may be going on just now; the next import looks again.
                 self._leave_out("not finished yet")
         self._progress(self._session.size - told)
+
+    def _document(self) -> Iterator[Trace]:
+        for heard in heard_in(self._session.path, self._report):
+            yield from self._closed(heard)
+        self._progress(self._session.size)
 
     def _closed(self, heard: Heard) -> Iterator[Trace]:
         reason = KNOWN if heard.index in self._stored else _unusable(heard)
@@ -170,4 +184,6 @@ def _unusable(heard: Heard) -> str:
         return "no answer"
     if not heard.goal.replace("\0", "").strip():
         return "no text"
+    if heard.free:
+        return "a replay or a learned tool did it"  # that is no evidence of its own, here as there
     return "no time" if heard.now is None else ""

@@ -22,6 +22,8 @@ class Report:
     """Sessions without a finished goal."""
     unreadable: int = 0
     """Session files that could not be read, or not to their end."""
+    refused: list[str] = field(default_factory=list)
+    """Documents among the unreadable files that are no trajectories: file, place and reason."""
     goals: int = 0
     """Prompts in the sessions that were read: ``traces`` and all that ``left_out`` counts."""
     traces: int = 0

@@ -1,4 +1,4 @@
-"""Finds the sessions of Claude Code: one JSONL file each, in a folder for each project."""
+"""Finds what there is to learn from: sessions of Claude Code (JSONL), trajectories (JSON)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llmos.errors import UserError
 from llmos.kernel.text import plain
+from llmos.memory.atif.reading import document_id, is_document
 
 _SUFFIX = ".jsonl"
 _SUBAGENT = "agent-"
@@ -20,9 +21,12 @@ class Session:
     """One session file."""
 
     id: str
-    """Its name without the ending: the id that the session has in its own records."""
+    """Its name without the ending: the id that the session has in its own records. Of a document:
+    `llmos.memory.atif.reading.document_id`."""
     path: Path
     size: int
+    document: bool = False
+    """It is a trajectory (ATIF)."""
 
 
 def default_folder() -> Path:
@@ -42,30 +46,36 @@ def find_sessions(paths: Sequence[Path]) -> list[Session]:
         UserError: A path does not exist.
     """
     found: dict[str, tuple[float, Session]] = {}
-    for path in _files(paths):
+    for path, document in _files(paths):
         try:
             status = path.stat()
         except OSError:
             continue  # gone since the folder was read
-        session = Session(plain(path.stem), path, status.st_size)
+        name = document_id(path) if document else path.stem
+        session = Session(plain(name), path, status.st_size, document)
         if session.id not in found or found[session.id][1].size < session.size:
             found[session.id] = (status.st_mtime, session)
     ordered = sorted(found.values(), key=lambda item: (item[0], item[1].id))
     return [session for _, session in ordered]
 
 
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
+def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
+    """Files, and whether each is a document."""
     for path in paths:
         if path.is_dir():
             for folder, folders, names in os.walk(path):
                 folders.sort()
-                yield from (Path(folder, n) for n in sorted(names) if _is_session(n))
+                for file in (Path(folder, name) for name in sorted(names)):
+                    if _is_session(file.name):
+                        yield file, False
+                    elif is_document(file, named=False):
+                        yield file, True
         elif path.exists():
-            yield path
+            yield path, is_document(path, named=True)
         else:
             raise UserError(
                 f"{str(path)!r} does not exist",
-                "name transcripts of Claude Code, or a folder of them: llmos learn PATH…",
+                "name transcripts of Claude Code, ATIF documents or folders: llmos learn PATH…",
             )
 
 

@@ -21,7 +21,8 @@ def learn(
         list[Path] | None,
         typer.Argument(
             metavar="PATH",
-            help="Transcripts of Claude Code, or folders of them; by default ~/.claude/projects.",
+            help="Transcripts of Claude Code, ATIF documents (.json), or folders of them; "
+            "by default ~/.claude/projects.",
         ),
     ] = None,
     dry_run: Annotated[
@@ -29,7 +30,11 @@ def learn(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Learn from sessions of Claude Code. Each session is learnt once; secrets are taken out."""
+    """Learn from what other agents did. Each session is learnt once; secrets are taken out.
+
+    Sessions of Claude Code, and trajectories in the format ATIF (1.0 to 1.8). Nothing is run.
+    """
+    from llmos.errors import UserError
     from llmos.surfaces.cli.output import print_json
     from llmos.surfaces.cli.views.learn import show_report
 
@@ -38,6 +43,13 @@ def learn(
         print_json(report)
     else:
         show_report(report)
+    if report.refused and len(report.refused) == report.sessions:
+        if as_json:
+            raise typer.Exit(UserError.exit_code)  # the report says it already
+        raise UserError(
+            "nothing was learnt: none of the files is a trajectory",
+            "an ATIF document says so in schema_version; sessions of Claude Code end in .jsonl",
+        )
 
 
 def _learnt(asked: Globals, paths: list[Path], dry_run: bool, *, silent: bool) -> Report:

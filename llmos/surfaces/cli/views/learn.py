@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from llmos.memory.importers import Report
 
 
+_REFUSED = 20
+"""Refused files that are named, each with its reason."""
+
+
 class Bar:
     """How far an import is, on standard error; only on a terminal.
 
@@ -73,6 +77,10 @@ def show_report(report: Report) -> None:
         (duration(report.seconds), "", f"{report.bytes / 1e6:,.1f} MB read"),
     ]
     print_table((">COUNT", "WHAT", "OF WHICH"), rows)
+    for refused in report.refused[:_REFUSED]:
+        err().print(f"not learnt: {one_line(refused, 500)}")
+    if len(report.refused) > _REFUSED:
+        err().print(f"and {len(report.refused) - _REFUSED:,} more: --json names all")
 
 
 def _sessions(report: Report) -> str:
