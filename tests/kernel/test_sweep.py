@@ -166,6 +166,20 @@ def test_a_listing_that_is_gone_stops_no_sweep(store: Store, run_id: str) -> Non
     assert sweep(store).blobs == 1
 
 
+def test_where_a_listing_cannot_be_read_now_nothing_is_swept(store: Store, run_id: str) -> None:
+    listing, content = store.blobs.put(b"a listing"), store.blobs.put(b"what it names")
+    named = {f"tree:{store.home}": Entry("tree", listing)}
+    ledger = Journal(store, Snapshots(store.blobs))
+    store.write(lambda tx: ledger.before(tx, run_id, 0, named))
+    age(store.blobs)
+    path = store.blobs.root / listing[:2] / listing[2:]
+    path.unlink()
+    path.symlink_to(path)  # an error of reading that also an administrator gets
+    with pytest.raises(StoreError, match="nothing was swept"):
+        sweep(store)
+    assert content in kept(store.blobs)
+
+
 # --- two processes --------------------------------------------------------------------------
 
 CONTENTS = [f"content {n}".encode() for n in range(60)]
