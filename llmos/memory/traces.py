@@ -77,14 +77,19 @@ class Traces:
         """
         mine = worked_on(goal, scope)
         here = traces.c.project == project if project else traces.c.project.is_(None)
-        near, age = case((here, 0), else_=1), (traces.c.started_at.desc(), traces.c.id.desc())
-        best = mine.order_by(near, traces.c.quarantined, _RANK, traces.c.standing.desc(), *age)
-        newest = mine.where(traces.c.verdict.in_(_GOOD), traces.c.quarantined.is_(False))
+        # However many runs have failed here: one that is good, or was said to be wrong, decides.
+        decided = mine.where(
+            here, traces.c.folded == fold(goal), traces.c.verdict != Verdict.FAILED.value
+        )
+        age = (traces.c.started_at.desc(), traces.c.id.desc())
+        best = (traces.c.quarantined, _RANK, traces.c.standing.desc(), *age)
+        good = traces.c.verdict.in_(_GOOD) & traces.c.quarantined.is_(False)
 
         def read(c: Connection) -> list[Row[Any]]:
-            rows = list(c.execute(best.limit(limit)).all())
+            meant = mine.where(here) if c.execute(decided.limit(1)).first() else mine
+            rows = list(c.execute(meant.order_by(*best).limit(limit)).all())
             if len(rows) == limit > 1:
-                last = c.execute(newest.order_by(near, *age).limit(1)).first()
+                last = c.execute(meant.where(good).order_by(*age).limit(1)).first()
                 if last is not None and last.id not in {row.id for row in rows}:
                     rows[-1] = last
             return rows
@@ -92,9 +97,6 @@ class Traces:
         rows = self._store.read(read)
         # An index on a digest finds the folded goal; two goals with one digest are still two.
         same = [row for row in rows if row.folded == fold(goal)]
-        own = [row for row in same if (row.project or "") == (project or "")]
-        if any(row.verdict != Verdict.FAILED.value for row in own):
-            same = own
         return [Candidate(self._with_steps(row), row.standing) for row in same]
 
     def get(self, trace_id: str) -> Trace:
