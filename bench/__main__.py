@@ -1,6 +1,6 @@
 """Everything that the documents claim about speed, measured here and now.
 
-python -m bench [agents] [audits] [events] [facts] [kernel] [parsing] [plans] [reads]
+python -m bench [agents] [audits] [decide] [events] [facts] [kernel] [parsing] [plans] [reads]
                 [replays] [report] [rewriting] [startup] [telemetry] [tools [PATH]] [--json]
 
 PATH is the folder of the office benchmark, which the part ``tools`` asks for recall.
@@ -17,6 +17,7 @@ from pathlib import Path
 PARTS = (
     "kernel",
     "reads",
+    "decide",
     "replays",
     "audits",
     "events",

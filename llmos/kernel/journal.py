@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from llmos.errors import IntegrityError, UserError
 from llmos.kernel.restore import Restored, Restorer
@@ -42,6 +42,14 @@ class Record:
     after: Entry | None
     """None while the write runs, or when the process died in it."""
     undone: bool
+
+
+_AFTER = update(journal).where(
+    journal.c.trace_id == bindparam("run"),
+    journal.c.idx == bindparam("step"),
+    journal.c.path == bindparam("file"),
+)
+"""Put together once: every write stores it."""
 
 
 class Journal:
@@ -81,15 +89,9 @@ class Journal:
     def after(self, tx: Transaction, trace_id: str, idx: int, entries: Mapping[str, Entry]) -> None:
         """Write down what became of the paths that `before` named."""
         for path, entry in entries.items():
-            tx.conn.execute(
-                update(journal)
-                .where(
-                    journal.c.trace_id == trace_id,
-                    journal.c.idx == idx,
-                    journal.c.path == _to_text(path),
-                )
-                .values(after=entry.digest, after_mode=entry.mode, after_kind=entry.kind)
-            )
+            now = {"after": entry.digest, "after_mode": entry.mode, "after_kind": entry.kind}
+            meant = {"run": trace_id, "step": idx, "file": _to_text(path)}
+            tx.conn.execute(_AFTER, {**now, **meant})
 
     def changes(
         self,

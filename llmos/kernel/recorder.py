@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 
 from llmos.kernel.admission import complete
 from llmos.kernel.intents import Intent, Intents, Outcome, announce_doubt
@@ -23,6 +23,11 @@ from llmos.values import Change, Effect, Footprint, Json, Step
 
 Changes = Mapping[str, tuple[Entry, Entry]]
 """Absolute path to its entry before and after."""
+
+
+# Put together once: every call of every run stores them.
+_INSERT = insert(steps)
+_AMEND = update(steps).where(steps.c.trace_id == bindparam("run"), steps.c.idx == bindparam("step"))
 
 
 class Recorder:
@@ -76,7 +81,7 @@ class Recorder:
         named = look.parents.keys() | look.files.keys()
 
         def write(tx: Transaction) -> None:
-            tx.conn.execute(insert(steps).values(**row))
+            tx.conn.execute(_INSERT, row)
             if step.effect.writes:
                 self._after(tx, idx, look, {p: c for p, c in changes.items() if p in named})
                 rest = {p: c for p, c in changes.items() if p not in named}
@@ -103,11 +108,8 @@ class Recorder:
         footprint = json_text(self._places.relative(asdict(step.footprint)))
 
         def write(tx: Transaction) -> None:
-            tx.conn.execute(
-                update(steps)
-                .where(steps.c.trace_id == self._run_id, steps.c.idx == idx)
-                .values(footprint=footprint)
-            )
+            meant = {"run": self._run_id, "step": idx, "footprint": footprint}
+            tx.conn.execute(_AMEND, meant)
 
         self._queue(write)
 
@@ -155,7 +157,7 @@ class Recorder:
 
 
 def _insert(tx: Transaction, row: Mapping[str, object]) -> None:
-    tx.conn.execute(insert(steps).values(**row))
+    tx.conn.execute(_INSERT, row)
 
 
 def footprint_from(stored: Mapping[str, Json]) -> Footprint:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import exists, insert, or_, select, update
+from sqlalchemy import bindparam, exists, insert, or_, select, update
 
 from llmos.kernel.economy import Economy
 from llmos.kernel.intents import Intents
@@ -76,6 +76,10 @@ class Ending:
     """Which tools the model was given and why; None where that were all."""
 
 
+# Put together once: every run stores them.
+_INSERT = insert(traces)
+_END = update(traces).where(traces.c.id == bindparam("run"))
+
 _ENDED_TOO_EARLY = select(processes.c.id).where(
     processes.c.ended_at.is_not(None),
     or_(
@@ -133,7 +137,7 @@ class Runs:
             if self._quotas is not None and not run.part_of:
                 self._quotas.require_runs(tx.conn, run.user_id, run.team_id)
             note_project(tx, "user", run.user_id, run.project)
-            tx.conn.execute(insert(traces).values(**row, started_at=stamp(tx.now)))
+            tx.conn.execute(_INSERT, {**row, "started_at": stamp(tx.now)})
             tx.event(
                 EventType.TASK_STARTED,
                 owner=run.user_id,
@@ -164,9 +168,7 @@ class Runs:
         side_exit = plain(ending.side_exit.reason) if ending.side_exit else None
 
         def write(tx: Transaction) -> None:
-            tx.conn.execute(
-                update(traces).where(traces.c.id == run.id).values(**row, ended_at=stamp(tx.now))
-            )
+            tx.conn.execute(_END, {**row, "ended_at": stamp(tx.now), "run": run.id})
             good = ending.verdict.good
             tx.event(
                 EventType.TASK_COMPLETED if good else EventType.TASK_FAILED,

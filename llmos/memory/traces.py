@@ -9,7 +9,19 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from llmos.errors import UserError
 from llmos.kernel.projects import note_project
@@ -53,6 +65,37 @@ _RANK = case(
 )
 
 
+# Put together once: every goal asks them.
+WORKED_ON = select(traces).where(
+    traces.c.goal_key == bindparam("key"),
+    traces.c.volume == "user",
+    traces.c.owner == bindparam("owner"),
+    traces.c.status == "done",
+    NO_REPLAY,
+)
+"""What was done of a goal but replays, of which there may be any number."""
+_NEAR = case(
+    (
+        (func.coalesce(traces.c.project, "") == bindparam("project"))
+        & (traces.c.verdict != Verdict.FAILED.value),
+        0,
+    ),
+    else_=1,
+)
+"""What decides in the project comes first: however often a goal has failed there, that it was said
+to be wrong is seen within any limit."""
+_AGE = (traces.c.started_at.desc(), traces.c.id.desc())
+_BEST = WORKED_ON.order_by(
+    _NEAR, traces.c.quarantined, _RANK, traces.c.standing.desc(), *_AGE
+).limit(bindparam("most"))
+_NEWEST = (
+    WORKED_ON.where(traces.c.verdict.in_(_GOOD), traces.c.quarantined.is_(False))
+    .order_by(_NEAR, *_AGE)
+    .limit(1)
+)
+_STEPS = select(steps).where(steps.c.trace_id == bindparam("run")).order_by(steps.c.idx)
+
+
 class Traces:
     """Reads and judges the traces of one store."""
 
@@ -75,21 +118,12 @@ class Traces:
             limit: How many at most.
             project: The project that the goal is said in; None for none.
         """
-        mine = worked_on(goal, scope)
-        here = traces.c.project == project if project else traces.c.project.is_(None)
-        # However many runs have failed here: one that is good, or was said to be wrong, decides.
-        decided = mine.where(
-            here, traces.c.folded == fold(goal), traces.c.verdict != Verdict.FAILED.value
-        )
-        age = (traces.c.started_at.desc(), traces.c.id.desc())
-        best = (traces.c.quarantined, _RANK, traces.c.standing.desc(), *age)
-        good = traces.c.verdict.in_(_GOOD) & traces.c.quarantined.is_(False)
+        asked = {"key": goal_key(goal), "owner": scope.user_id, "project": project or ""}
 
         def read(c: Connection) -> list[Row[Any]]:
-            meant = mine.where(here) if c.execute(decided.limit(1)).first() else mine
-            rows = list(c.execute(meant.order_by(*best).limit(limit)).all())
+            rows = list(c.execute(_BEST, {**asked, "most": limit}).all())
             if len(rows) == limit > 1:
-                last = c.execute(meant.where(good).order_by(*age).limit(1)).first()
+                last = c.execute(_NEWEST, asked).first()
                 if last is not None and last.id not in {row.id for row in rows}:
                     rows[-1] = last
             return rows
@@ -97,6 +131,9 @@ class Traces:
         rows = self._store.read(read)
         # An index on a digest finds the folded goal; two goals with one digest are still two.
         same = [row for row in rows if row.folded == fold(goal)]
+        own = [row for row in same if (row.project or "") == (project or "")]
+        if any(row.verdict != Verdict.FAILED.value for row in own):
+            same = sorted(own, key=lambda row: row.quarantined)
         return [Candidate(self._with_steps(row), row.standing) for row in same]
 
     def get(self, trace_id: str) -> Trace:
@@ -272,19 +309,7 @@ class Traces:
         return rows[0]
 
     def _with_steps(self, row: Row[Any]) -> Trace:
-        query = select(steps).where(steps.c.trace_id == row.id).order_by(steps.c.idx)
-        return _trace(row, self._store.read(lambda c: c.execute(query).all()))
-
-
-def worked_on(goal: str, scope: Scope) -> Select[Any]:
-    """A query for what was done of a goal but replays, of which there may be any number."""
-    return select(traces).where(
-        traces.c.goal_key == goal_key(goal),
-        traces.c.volume == "user",
-        traces.c.owner == scope.user_id,
-        traces.c.status == "done",
-        NO_REPLAY,
-    )
+        return _trace(row, self._store.read(lambda c: c.execute(_STEPS, {"run": row.id}).all()))
 
 
 def newest_good(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from llmos.store.schema import artifact_changes, artifacts, parse_stamp, versions, watermarks
 from llmos.values import ArtifactType, Json
-from llmos.volumes.reading import artifact_from, in_place, seen
+from llmos.volumes.reading import artifact_from, in_this, seen, this
 from llmos.volumes.records import Artifact, Change, Place, Status, View, What
 from llmos.volumes.runs import count_runs, listed_runs
 
@@ -100,12 +100,17 @@ def _change(row: Row[Any]) -> Change:
     )
 
 
+_LATEST = select(
+    select(func.max(artifact_changes.c.seq)).where(in_this(artifact_changes)).scalar_subquery(),
+    select(watermarks.c.value)
+    .where(in_this(watermarks), watermarks.c.name == PURGED)
+    .scalar_subquery(),
+)
+"""Put together once: every goal asks it of each volume."""
+
+
 def latest(c: Connection, place: Place) -> int:
     """A number that every change in a volume makes another; 0 if there was none."""
-    newest = select(func.max(artifact_changes.c.seq)).where(in_place(artifact_changes, place))
-    purges = select(watermarks.c.value).where(
-        in_place(watermarks, place), watermarks.c.name == PURGED
-    )
-    seq, purged = c.execute(select(newest.scalar_subquery(), purges.scalar_subquery())).one()
+    seq, purged = c.execute(_LATEST, this(place)).one()
     # A purge takes changes away, so that the newest may be one that was the newest before.
     return (int(purged or 0) << 48) | int(seq or 0)

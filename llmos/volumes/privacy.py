@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select
 
 from llmos.errors import PermissionDenied, UserError
 from llmos.store import Transaction
@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from llmos.volumes.access import Caller
 
 PrivateKind = Literal["volume", "artifact", "trace"]
+
+# Put together once: every run that ends asks them.
+_ORIGIN = select(traces.c.source, traces.c.part_of).where(traces.c.id == bindparam("run"))
+_KEPT_BY = (
+    select(private.c.by)
+    .where(
+        private.c.volume == bindparam("volume"),
+        private.c.owner == bindparam("owner"),
+        private.c.kind == "trace",
+        private.c.subject.in_(bindparam("sources", expanding=True)),
+    )
+    .limit(1)
+)
 
 
 def keep_private(
@@ -67,16 +80,13 @@ def inherit(tx: Transaction, place: Place, run_id: str) -> None:
         place: Its volume.
         run_id: The run.
     """
-    kept = (private.c.volume == place.volume) & (private.c.owner == place.owner)
-    kept &= private.c.kind == "trace"
-    of = select(traces.c.source, traces.c.part_of).where(traces.c.id == run_id)
-    row = tx.conn.execute(of).one()
+    row = tx.conn.execute(_ORIGIN, {"run": run_id}).one()
     sources = [row.part_of] if row.part_of else []
     sources += [row.source.removeprefix(REPLAY)] if row.source.startswith(REPLAY) else []
     if not sources:
         return
-    found = select(private.c.by).where(kept, private.c.subject.in_(sources)).limit(1)
-    by = tx.conn.scalar(found)
+    meant = {"volume": place.volume, "owner": place.owner, "sources": sources}
+    by = tx.conn.scalar(_KEPT_BY, meant)
     if by is None:
         return
     for one in with_it(tx.conn, place, run_id):

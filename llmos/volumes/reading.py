@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, func, select
 
 from llmos.errors import IntegrityError, UserError
 from llmos.store.schema import artifacts, parse_stamp, versions
@@ -145,6 +145,16 @@ def before(
 def in_place(table: Table, place: Place) -> ColumnElement[bool]:
     """The condition that a row of ``table`` lies in this volume."""
     return (table.c.volume == place.volume) & (table.c.owner == place.owner)
+
+
+def in_this(table: Table) -> ColumnElement[bool]:
+    """The same for whatever volume `this` names, in a query that is put together once."""
+    return (table.c.volume == bindparam("volume")) & (table.c.owner == bindparam("owner"))
+
+
+def this(place: Place) -> dict[str, str]:
+    """The parameters of a query with `in_this`."""
+    return {"volume": place.volume, "owner": place.owner}
 
 
 def seen(table: Table, view: View) -> ColumnElement[bool]:

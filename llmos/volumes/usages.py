@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, exists, func, insert, select
+from sqlalchemy import Connection, Select, exists, func, insert, select
 
 from llmos.kernel.text import plain
 from llmos.store import Transaction, new_id
 from llmos.store.schema import artifact_changes, parse_stamp, stamp, usages
 from llmos.values import check_name
-from llmos.volumes.reading import in_place
+from llmos.volumes.reading import in_this, this
 from llmos.volumes.records import Artifact, Place, Status, Version
 
 
@@ -137,12 +138,7 @@ def usage_stats(
     )
 
 
-def doubted(conn: Connection, place: Place) -> frozenset[str]:
-    """Digests of versions of which a use was wrong, and which nobody has put in use again since.
-
-    Who says so may not be who may write the volume: the ledger takes it from everybody's use at
-    once, and the cron of the volume puts it aside later.
-    """
+def _doubted() -> Select[Any]:
     again = artifact_changes.alias()
     cleared = exists().where(
         again.c.artifact_id == usages.c.artifact_id,
@@ -151,5 +147,17 @@ def doubted(conn: Connection, place: Place) -> frozenset[str]:
         again.c.now == Status.ACTIVE.value,
     )
     wrong = usages.c.outcome.in_([Outcome.WRONG.value, Outcome.DISAGREED.value])
-    query = select(usages.c.digest).where(in_place(usages, place), wrong, ~cleared).distinct()
-    return frozenset(conn.scalars(query))
+    return select(usages.c.digest).where(in_this(usages), wrong, ~cleared).distinct()
+
+
+_DOUBTED = _doubted()
+"""Put together once: every goal asks it of each volume."""
+
+
+def doubted(conn: Connection, place: Place) -> frozenset[str]:
+    """Digests of versions of which a use was wrong, and which nobody has put in use again since.
+
+    Who says so may not be who may write the volume: the ledger takes it from everybody's use at
+    once, and the cron of the volume puts it aside later.
+    """
+    return frozenset(conn.scalars(_DOUBTED, this(place)))

@@ -46,7 +46,7 @@ async def test_what_was_undone_is_no_turn(make_os: MakeOS, cwd: Path) -> None:
 async def test_a_run_whose_process_died_is_a_failed_turn(make_os: MakeOS, cwd: Path) -> None:
     os = await make_os([HELLO])
     session = os.sessions.begin(cwd, None)
-    run = os._run(os._request(HELLO.goal))
+    run = os._run(os._asking.request(HELLO.goal))
     run._request = type(run._request)(
         **{n: getattr(run._request, n) for n in run._request.__slots__ if n != "session_id"},
         session_id=session,

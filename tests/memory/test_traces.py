@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, update
 from llmos.errors import UserError
 from llmos.kernel.places import Places
 from llmos.memory.paths import absolute, moved
-from llmos.memory.traces import Scope, Traces, worked_on
+from llmos.memory.traces import WORKED_ON, Scope, Traces
 from llmos.store import Store
 from llmos.store.schema import events, feedback
 from llmos.store.schema import traces as table
@@ -376,7 +376,7 @@ def test_only_steps_that_name_the_folder_have_moved_with_it() -> None:
 
 async def test_a_goal_is_found_however_often_it_was_replayed(store: Store, traces: Traces) -> None:
     (worked,) = await learn(traces, TRACE)
-    query = worked_on(TRACE.goal, ALICE).compile(
+    query = WORKED_ON.params(key="0", owner="alice").compile(
         dialect=store._reading.dialect, compile_kwargs={"literal_binds": True}
     )
 

@@ -53,6 +53,8 @@ def as_before(database: Database) -> None:
             "DROP TABLE projects",
             "DROP TABLE project_patterns",
             "DROP INDEX traces_by_project",
+            "DROP INDEX traces_worked",
+            "CREATE INDEX traces_by_goal ON traces (goal_key, volume, owner)",
             "UPDATE alembic_version SET version_num = '0007_memory'",
         ):
             connection.execute(text(statement))
