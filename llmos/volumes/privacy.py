@@ -126,20 +126,31 @@ class Kept:
     name: str
     """What people call it: the name of the artifact, the goal of the trace."""
     since: datetime
+    project: str = ""
+    """The project in whose volume it lies, or ``""``."""
 
 
 def list_private(conn: Connection, place: Place) -> list[Kept]:
-    """What is kept private of a volume: the whole first, then the newest."""
-    mine = (private.c.volume == place.volume) & (private.c.owner == place.owner)
+    """What is kept private of a volume and its projects: whole ones first, then the newest."""
+    # ";" comes after ":": whatever a project is called, its volume lies in between.
+    within = private.c.owner.between(f"{place.owner}:", f"{place.owner};")
+    mine = (private.c.volume == place.volume) & ((private.c.owner == place.owner) | within)
+    of = (private.c.owner, private.c.kind, private.c.subject, private.c.at)
     query = (
-        select(private.c.kind, private.c.subject, private.c.at, artifacts.c.name, traces.c.goal)
+        select(*of, artifacts.c.name, traces.c.goal)
         .outerjoin(artifacts, artifacts.c.id == private.c.subject)
         .outerjoin(traces, traces.c.id == private.c.subject)
         .where(mine)
         .order_by(private.c.subject != "", private.c.at.desc(), private.c.subject)
     )
     return [
-        Kept(row.kind, row.subject, row.name or row.goal or "", parse_stamp(row.at))
+        Kept(
+            row.kind,
+            row.subject,
+            row.name or row.goal or "",
+            parse_stamp(row.at),
+            Place(place.volume, row.owner).project,
+        )
         for row in conn.execute(query)
     ]
 

@@ -87,6 +87,22 @@ def test_a_purge_in_a_project_is_of_what_the_project_has(cli: Cli, cwd: Path, mo
     assert cli("traces", "--json").json == []
 
 
+def test_what_a_project_has_can_be_kept_private(cli: Cli, cwd: Path) -> None:
+    (cwd / "kind.md").write_text(KIND)
+    for more in ([], ["--project", "web"]):
+        cli("agents", "create", "--file", "kind.md", *more)
+    said = cli("volumes", "private", "on", "kind", "--project", "web")
+    assert said.out.startswith("agent kind of project web is private\n")
+    (kept,) = cli("volumes", "private", "--json").json
+    assert (kept["kind"], kept["name"], kept["project"]) == ("artifact", "kind", "web")
+    assert "kind of project web" in cli("volumes", "private").out
+    assert "was private" not in cli("volumes", "private", "on", "kind").out, "one's own was not"
+    cli("volumes", "private", "off", "kind", "--project", "web")
+    assert [k["project"] for k in cli("volumes", "private", "--json").json] == [""]
+    cli("volumes", "private", "on", "--project", "web")
+    assert "the volume of project web" in cli("volumes", "private").out
+
+
 def test_the_files_of_a_project_stand_within_those_of_its_user(
     cli: Cli, cwd: Path, home: Path
 ) -> None:

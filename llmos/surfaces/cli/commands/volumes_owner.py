@@ -52,11 +52,12 @@ def private(
     """Keep your volume, or one thing of it, from the crons of teams and of the system.
 
     They do not look at what is private, so it is not shared. What was shared before stays where it
-    is: llmos recall takes it back.
+    is: llmos recall takes it back. With --project: that project's volume, or one thing of it.
     """
     from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json, to_json
     from llmos.surfaces.cli.views.volumes_owner import show_private, show_switched
+    from llmos.volumes.meant import is_run
 
     async def work(os: LLMOS) -> None:
         if switch is None:
@@ -66,14 +67,18 @@ def private(
         on = switch is Switch.ON
         type, called = None, ""
         if name is not None:
-            type, called = _meant(os, os.kernel.get_user_volume(), name, type_)
-        changed = os.kernel.keep_private(on, type, called)
+            mine = os.kernel.get_user_volume(owner_in(os, Level.USER, None))
+            type, called = _meant(os, mine, name, type_)
+        project = None if is_run(type, called) else os.project
+        changed = os.kernel.keep_private(on, type, called, project)
         if as_json:
             told = {"type": type or "volume", "name": called}
+            told |= {"project": project} if project else {}
             print_json(to_json({**told, "private": on, "changed": changed}))
         else:
-            kinds = [k.kind for k in os.kernel.get_private()]
-            show_switched(type, called, on, changed, kinds)
+            within = ("", project or "")
+            kinds = [k.kind for k in os.kernel.get_private() if k.project in within]
+            show_switched(type, called, on, changed, kinds, project)
 
     with_os(globals_of(ctx), work)
 
