@@ -78,6 +78,8 @@ def _done(c: Connection, tool: str, user_id: str, project: str) -> bool:
         .join(patterns, (patterns.c.owner == user_id) & (patterns.c.key == counted.c.key))
         .where(
             patterns.c.tool == tool,
+            traces.c.volume == "user",
+            traces.c.owner == user_id,
             here,
             traces.c.verdict.in_(_VOUCHED),
             traces.c.quarantined.is_(False),
