@@ -72,7 +72,7 @@ def _listed(blobs: BlobStore, digest: str) -> Iterator[str]:
         why = e.__cause__
         if isinstance(why, OSError) and not isinstance(why, FileNotFoundError):
             # It is there: what it names is needed as soon as it can be read again.
-            hint = "see its owner and mode; the system's cron tries again the next day"
+            hint = "see its owner and mode; the system's cron tries again"
             raise StoreError(f"nothing was swept: {e.message}", hint) from e
         return  # it is gone, or another home's: nothing can be put back by it here
     for _, found, _ in listing.values():

@@ -110,6 +110,23 @@ async def test_what_nobody_refers_to_goes_once_a_day_also_without_a_purge(
     assert stray not in kept(blobs) and {of("secret of a"), of("what b was")} <= kept(blobs)
 
 
+async def test_a_sweep_that_cannot_be_made_fails_no_cycle_and_is_told(
+    make_os: MakeOS, cwd: Path, clock: TestClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os_, blobs, first, _ = await two_runs(make_os, cwd)
+    await os_.kernel.run_cron_now("system")
+    os_.kernel.purge(ArtifactType.TRACE, first)
+    age(blobs)
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    clock.forward(hours=2)
+    report = await os_.kernel.run_cron_now("system")
+    assert report.error == "" and "cannot write to" in report.why
+
+
 async def test_a_replay_still_knows_what_a_folder_was_like(make_os: MakeOS, cwd: Path) -> None:
     goal = recording("List the notes", ("Glob", {"pattern": "*.md"}), output="One: x.md")
     os_ = await make_os([goal])
