@@ -290,21 +290,25 @@ class LLMOS:
         """Take up a plan that has failed: what was done stays, the other parts are done now.
 
         Raises:
-            UserError: There is no such run, it had no plan, or nothing of it is left to do.
+            UserError: There is no such run, it had no plan, nothing of it is left to do, or its
+                project is archived.
             PermissionDenied: It is another user's.
         """
         await self.boot()
         trace = self.traces.get(run_id)
         self._require_own(trace)
         plan, done = await asyncio.to_thread(left_of, self._kernel.store, trace)
-        project = self.traces.project(trace.id)
-        request = self._asking.request(
+        # Of the project that it was of, or of none, whatever is worked in now.
+        asking = replace(self._asking, project=self.traces.project(trace.id))
+        request = await asyncio.to_thread(
+            asking.request,
             trace.goal,
             check=trace.check,
-            project=project,
             cwd=trace.cwd,
             agent=trace.agent.partition("@")[0],
         )
+        if request.project:
+            request = await asyncio.to_thread(asking.warned, request, request.project)
         return await self._do(replace(request, plan=plan, done=done), 0, on_event)
 
     def explain(
@@ -422,11 +426,17 @@ class LLMOS:
         return trace
 
     async def learn(self, given: Sequence[Trace]) -> list[str]:
-        """Store traces of runs that were made elsewhere; returns their ids."""
+        """Store traces of runs that were made elsewhere; returns their ids.
+
+        Raises:
+            UserError: A goal or a project cannot be used, or the project is archived.
+        """
         await self.boot()
         for trace in given:
             check_goal(trace.goal)
         typed = [self._typed(trace) for trace in given]
+        for project in sorted({trace.project for trace in typed} - {""}):
+            self.projects.slips(project)  # nothing new comes into an archived one
         ids = await self.traces.learn(typed, self.user_id, self.team_id)
         if self._kernel.config.enable_sentience:
             await asyncio.to_thread(take_in, self._kernel.store, self.user_id)

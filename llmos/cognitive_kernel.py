@@ -83,7 +83,7 @@ from llmos.volumes import (
     require,
     usage_stats,
 )
-from llmos.volumes.meant import Purge, subject_of
+from llmos.volumes.meant import Purge, is_run, subject_of
 from llmos.volumes.privacy import Kept, keep_private, list_private, share
 from llmos.volumes.projects import MadeGeneral, make_general
 from llmos.volumes.records import VolumeType
@@ -454,7 +454,11 @@ class CognitiveKernel:
         return store.write(lambda tx: make_general(tx, source, target, type, name, why))
 
     def keep_private(
-        self, private: bool = True, type: ArtifactType | None = None, name: str = ""
+        self,
+        private: bool = True,
+        type: ArtifactType | None = None,
+        name: str = "",
+        project: str | None = None,
     ) -> bool:
         """Keep something of the user's from the crons of teams and of the system, or no longer.
 
@@ -462,6 +466,8 @@ class CognitiveKernel:
             private: Whether they shall not look at it.
             type: Kind of artifact; ``trace`` for a run. The whole volume when left out.
             name: Its name; the id of a run.
+            project: In whose volume the artifact lies, or whose whole volume is meant; None for
+                the user's own. Runs are the user's, whatever project they are of.
 
         Returns:
             Whether that is new.
@@ -470,13 +476,15 @@ class CognitiveKernel:
             UserError: There is no such artifact.
         """
         volume = self.get_user_volume()
+        if project is not None and not is_run(type, name):
+            volume = self.get_user_volume(volume.place.of(project).owner)
         me, place = volume.caller, volume.place
         kind, subject = subject_of(volume, type, name)
         change = keep_private if private else share
         return self._kernel.store.write(lambda tx: change(tx, me, place, kind, subject))
 
     def get_private(self) -> list[Kept]:
-        """What the user keeps private: the whole volume first, then the newest."""
+        """What the user keeps private, also of projects: whole volumes first, then the newest."""
         place = Place("user", self._user_id)
         return self._kernel.store.read(lambda c: list_private(c, place))
 

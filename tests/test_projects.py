@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -233,6 +234,21 @@ async def test_a_tool_that_reaches_outside_serves_the_projects_where_the_job_was
     assert os.explain(goal)[0].mode is Mode.LEARNER
     assert (await os.execute(goal, project="api")).success
     assert post.sent == ["bob@example.org 77 apples"]
+
+
+async def test_a_run_that_nobody_vouched_for_brings_no_tool_that_reaches_outside_into_its_project(
+    make_os: MakeOS,
+) -> None:
+    post, goal = Post(), "Mail '77 apples' to bob"
+    os = await make_os([], plugins=[post.tool], config=ALLOWED)
+    await os.learn(mails("web", range(1, 12), datetime(2026, 3, 1, tzinfo=UTC)))
+    (one,) = mails("api", range(12, 13), datetime(2026, 3, 1, tzinfo=UTC))
+    # In this project the same words mean another bob, and the learner has not seen it.
+    step = replace(one.steps[0], arguments={"to": "bob@api.example.org", "text": "12 apples"})
+    await os.learn([replace(one, steps=(step,), verdict=Verdict.COMPLETED)])
+    assert (await os.kernel.run_cron_now()).learnt.created
+    assert os.explain(goal, project="web")[0].mode is Mode.CRYSTALLIZED
+    assert os.explain(goal, project="api")[0].mode is Mode.LEARNER
 
 
 async def test_imported_runs_are_of_the_project_in_which_they_are_learnt(

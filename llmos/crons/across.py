@@ -8,6 +8,7 @@ them stay in the user's own volume.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, func, select
@@ -45,6 +46,8 @@ _FAMILIES = 10
 """Patterns of such runs that are looked for in other projects."""
 _MOST_FACTS = 20
 _FACT = "general-fact-"
+_OF_A_FACT = re.compile(rf"{_FACT}[0-9a-f]{{12}}")
+"""An agent may be called so that its offer begins like that of a fact."""
 
 _INSIGHT, _SUGGESTION = ArtifactType.INSIGHT, ArtifactType.SUGGESTION
 
@@ -128,7 +131,7 @@ def _offered_facts(conn: Connection, place: Place) -> set[str]:
     a = artifacts.c
     open_ = (a.type == _SUGGESTION.value) & (a.status == Status.DRAFT.value)
     query = select(a.name).where(in_place(artifacts, place), open_, a.name.startswith(_FACT))
-    return set(conn.scalars(query))
+    return {name for name in conn.scalars(query) if _OF_A_FACT.fullmatch(name)}
 
 
 def repeated_facts(conn: Connection, user: str) -> dict[str, tuple[str, list[str]]]:

@@ -215,6 +215,12 @@ class _Work:
                 if not self.tokens:
                     raise  # it cost nothing, and may be mended by the next cycle
                 return Came(f"the model stopped working: {e}")
+            except Exception as e:  # the search is foreign code
+                if not self.tokens:
+                    raise
+                # What was paid for is told, and not paid for again in every cycle.
+                _log.debug("rewriting failed", exc_info=True)
+                return Came(f"the search broke: {type(e).__name__}: {str(e)[:200]}")
 
     # --- what is said --------------------------------------------------------------------------
 

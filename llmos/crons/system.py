@@ -15,9 +15,10 @@ from llmos.crons.doubts import put_aside
 from llmos.crons.findings import Finding, milestone
 from llmos.crons.sharing import Examined, Sharing
 from llmos.crons.tidying import tidy
+from llmos.errors import StoreError
 from llmos.evolution import proposals
 from llmos.evolution.proposals import ProposalStatus
-from llmos.store import Transaction
+from llmos.store import Store, Transaction
 from llmos.store.schema import artifacts, events, stamp, usages
 from llmos.values import ArtifactType, EventType
 from llmos.volumes import Place, Status, get_watermark, set_watermark
@@ -53,9 +54,10 @@ class SystemCycle:
         since = int(json.loads(known)["seq"]) if known else 0
         upto, news = store.read(lambda c: _news(c, since))
         cases = self._examined() if news else []
-        tidy(store)
+        trouble = _tidied(store)
         tasks = store.write(lambda tx: self._note(tx, cases, upto, news))
         why = "" if tasks else ("nothing new" if not news else "nothing to say of what is new")
+        why = "; ".join(part for part in (why, trouble) if part)
         return CycleReport(_LEVEL, "system", tasks=tuple(tasks), why=why, looked_at=news)
 
     def _examined(self) -> list[Examined]:
@@ -125,6 +127,15 @@ class SystemCycle:
                 continue  # its owner keeps it private
             volume.archive(type, row.name, author=_LEVEL.author, why=why, tx=tx)
             yield CycleTask("archive", row.name, f"{row.name} of {place} is archived", why)
+
+
+def _tidied(store: Store) -> str:
+    """Why nothing was swept; that is no reason to leave the rest of a cycle undone."""
+    try:
+        tidy(store)
+    except StoreError as e:
+        return f"{e.message} ({e.hint})" if e.hint else e.message
+    return ""
 
 
 def _news(c: Connection, since: int) -> tuple[int, int]:

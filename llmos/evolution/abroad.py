@@ -10,16 +10,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, select
 
 from llmos.evolution.tool import LearntTool, Reading
 from llmos.plugins import Registry
 from llmos.store import Store
-from llmos.store.schema import patterns, project_patterns, traces, versions
-from llmos.values import Effect
+from llmos.store.schema import counted, patterns, traces, versions
+from llmos.values import Effect, Verdict
 
 _RUNS = 400
 """Runs that a tool was learnt from and that are looked at: SQLite takes at most 999 parameters."""
+_VOUCHED = [verdict.value for verdict in Verdict if verdict.evidence]
 
 
 def marked(
@@ -65,20 +66,24 @@ def _at_home(c: Connection, tool: LearntTool, user_id: str, project: str) -> boo
 
 
 def _done(c: Connection, tool: str, user_id: str, project: str) -> bool:
-    """Whether a run of what the tool does was good there, as a cron has counted them."""
-    of_tool = (patterns.c.owner == user_id) & (patterns.c.tool == tool)
-    good = func.coalesce(func.sum(project_patterns.c.runs - project_patterns.c.failed), 0)
-    counts = (
-        select(good)
-        .select_from(patterns)
-        .join(
-            project_patterns,
-            (project_patterns.c.owner == patterns.c.owner)
-            & (project_patterns.c.key == patterns.c.key),
+    """Whether a run of what the tool does was vouched for there, as a cron has counted them.
+
+    Only such a run teaches: had it done anything else, the tool would not be what it is. One that
+    nobody vouched for may have gone another way, to another recipient, and nothing would tell.
+    """
+    here = traces.c.project == project if project else traces.c.project.is_(None)
+    vouched = (
+        select(traces.c.id)
+        .join(counted, (counted.c.trace_id == traces.c.id) & (counted.c.owner == user_id))
+        .join(patterns, (patterns.c.owner == user_id) & (patterns.c.key == counted.c.key))
+        .where(
+            patterns.c.tool == tool,
+            traces.c.volume == "user",
+            traces.c.owner == user_id,
+            here,
+            traces.c.verdict.in_(_VOUCHED),
+            traces.c.quarantined.is_(False),
+            traces.c.context_digest == "",
         )
     )
-    named: ColumnElement[bool] = project_patterns.c.project == project
-    if project:
-        return int(c.scalar(counts.where(of_tool, named)) or 0) > 0
-    all_ = select(func.coalesce(func.sum(patterns.c.runs - patterns.c.failed), 0)).where(of_tool)
-    return int(c.scalar(all_) or 0) > int(c.scalar(counts.where(of_tool)) or 0)
+    return c.execute(vouched.limit(1)).first() is not None

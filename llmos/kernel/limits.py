@@ -194,7 +194,7 @@ def _refuse_left(of: object, seconds: float) -> None:
         return
     if known[1].is_alive():
         raise NoAnswer(name_of(of), seconds, before=True)
-    del _LEFT[id(of)]
+    _LEFT.pop(id(of), None)  # another thread may have been faster
 
 
 def _is_async(hook: object) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from llmos.errors import IntegrityError
+from llmos.errors import IntegrityError, StoreError
 from llmos.kernel.observe import TREE
 from llmos.store import BlobStore, Store
 from llmos.store.schema import journal, steps
@@ -41,7 +41,7 @@ def sweep(store: Store, untouched_s: float = UNTOUCHED_S) -> Swept:
         untouched_s: How long nobody must have put a content.
 
     Raises:
-        StoreError: The database cannot be read, or nothing can be deleted.
+        StoreError: The database or a listing cannot be read, or nothing can be deleted.
     """
     store.blobs.drop_unfinished(untouched_s)
     old = set(store.blobs.untouched(untouched_s))
@@ -68,8 +68,13 @@ def _listed(blobs: BlobStore, digest: str) -> Iterator[str]:
     """The contents of the files in a folder, by its listing (`Journal.before_tree`)."""
     try:
         listing = json.loads(blobs.get(digest).decode("utf-8", "surrogateescape"))
-    except IntegrityError:  # it is gone, or another home's: nothing can be put back by it here
-        return
+    except IntegrityError as e:
+        why = e.__cause__
+        if isinstance(why, OSError) and not isinstance(why, FileNotFoundError):
+            # It is there: what it names is needed as soon as it can be read again.
+            hint = "see its owner and mode; the system's cron tries again"
+            raise StoreError(f"nothing was swept: {e.message}", hint) from e
+        return  # it is gone, or another home's: nothing can be put back by it here
     for _, found, _ in listing.values():
         if found:
             yield found

@@ -74,7 +74,16 @@ WORKED_ON = select(traces).where(
     NO_REPLAY,
 )
 """What was done of a goal but replays, of which there may be any number."""
-_NEAR = case((func.coalesce(traces.c.project, "") == bindparam("project"), 0), else_=1)
+_NEAR = case(
+    (
+        (func.coalesce(traces.c.project, "") == bindparam("project"))
+        & (traces.c.verdict != Verdict.FAILED.value),
+        0,
+    ),
+    else_=1,
+)
+"""What decides in the project comes first: however often a goal has failed there, that it was said
+to be wrong is seen within any limit."""
 _AGE = (traces.c.started_at.desc(), traces.c.id.desc())
 _BEST = WORKED_ON.order_by(
     _NEAR, traces.c.quarantined, _RANK, traces.c.standing.desc(), *_AGE
@@ -124,7 +133,7 @@ class Traces:
         same = [row for row in rows if row.folded == fold(goal)]
         own = [row for row in same if (row.project or "") == (project or "")]
         if any(row.verdict != Verdict.FAILED.value for row in own):
-            same = own
+            same = sorted(own, key=lambda row: row.quarantined)
         return [Candidate(self._with_steps(row), row.standing) for row in same]
 
     def get(self, trace_id: str) -> Trace:

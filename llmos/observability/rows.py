@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,7 +97,11 @@ def among(
         places: Types and owners.
         volume: Name of the column of the type.
     """
-    return or_(*((table.c[volume] == v) & (table.c.owner == o) for v, o in places))
+    owners: dict[str, list[str]] = defaultdict(list)
+    for type, owner in places:
+        owners[type].append(owner)
+    # A condition for each of many projects would be deeper than SQLite takes.
+    return or_(*((table.c[volume] == v) & table.c.owner.in_(o) for v, o in owners.items()))
 
 
 def event_row(row: Row[Any]) -> EventRow:

@@ -12,8 +12,9 @@ from llmos.errors import PermissionDenied, UserError
 from llmos.store import Transaction
 from llmos.store.dialect import insert_new
 from llmos.store.schema import artifacts, parse_stamp, private, stamp, traces
+from llmos.values import Mode
 from llmos.volumes.records import Place
-from llmos.volumes.together import REPLAY, with_it
+from llmos.volumes.together import REPLAY, parts_of, with_it
 
 if TYPE_CHECKING:
     from llmos.volumes.access import Caller
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 PrivateKind = Literal["volume", "artifact", "trace"]
 
 # Put together once: every run that ends asks them.
-_ORIGIN = select(traces.c.source, traces.c.part_of).where(traces.c.id == bindparam("run"))
+_ORIGIN = select(traces.c.source, traces.c.part_of, traces.c.mode).where(
+    traces.c.id == bindparam("run")
+)
 _KEPT_BY = (
     select(private.c.by)
     .where(
@@ -73,7 +76,8 @@ def keep_private(
 def inherit(tx: Transaction, place: Place, run_id: str) -> None:
     """Keep a run private that ends now and holds what a private one holds.
 
-    That is a replay of a private run, and a part of a private plan.
+    That is a replay of a private run, a part of a private plan, and a plan that has taken up a
+    private one.
 
     Args:
         tx: The transaction that ends it.
@@ -83,6 +87,7 @@ def inherit(tx: Transaction, place: Place, run_id: str) -> None:
     row = tx.conn.execute(_ORIGIN, {"run": run_id}).one()
     sources = [row.part_of] if row.part_of else []
     sources += [row.source.removeprefix(REPLAY)] if row.source.startswith(REPLAY) else []
+    sources += parts_of(tx.conn, run_id) if row.mode == Mode.ORCHESTRATOR.value else []
     if not sources:
         return
     meant = {"volume": place.volume, "owner": place.owner, "sources": sources}
@@ -126,20 +131,31 @@ class Kept:
     name: str
     """What people call it: the name of the artifact, the goal of the trace."""
     since: datetime
+    project: str = ""
+    """The project in whose volume it lies, or ``""``."""
 
 
 def list_private(conn: Connection, place: Place) -> list[Kept]:
-    """What is kept private of a volume: the whole first, then the newest."""
-    mine = (private.c.volume == place.volume) & (private.c.owner == place.owner)
+    """What is kept private of a volume and its projects: whole ones first, then the newest."""
+    # ";" comes after ":": whatever a project is called, its volume lies in between.
+    within = private.c.owner.between(f"{place.owner}:", f"{place.owner};")
+    mine = (private.c.volume == place.volume) & ((private.c.owner == place.owner) | within)
+    of = (private.c.owner, private.c.kind, private.c.subject, private.c.at)
     query = (
-        select(private.c.kind, private.c.subject, private.c.at, artifacts.c.name, traces.c.goal)
+        select(*of, artifacts.c.name, traces.c.goal)
         .outerjoin(artifacts, artifacts.c.id == private.c.subject)
         .outerjoin(traces, traces.c.id == private.c.subject)
         .where(mine)
         .order_by(private.c.subject != "", private.c.at.desc(), private.c.subject)
     )
     return [
-        Kept(row.kind, row.subject, row.name or row.goal or "", parse_stamp(row.at))
+        Kept(
+            row.kind,
+            row.subject,
+            row.name or row.goal or "",
+            parse_stamp(row.at),
+            Place(place.volume, row.owner).project,
+        )
         for row in conn.execute(query)
     ]
 

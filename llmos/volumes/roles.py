@@ -175,7 +175,8 @@ def _all(conn: Connection, place: Place) -> list[Member]:
 def _add(tx: Transaction, place: Place, user_id: str, role: Role) -> bool:
     row = {
         "scope": place.volume,
-        "owner": place.owner,
+        # A project has no roles of its own: they are those of the team that it is of.
+        "owner": check_name(place.owner, f"{place.volume} id"),
         "user_id": check_name(user_id, "user id"),
         "role": role.value,
         "since": stamp(tx.now),

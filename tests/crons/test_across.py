@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from llmos import LLMOS
@@ -195,8 +196,9 @@ async def test_a_fact_that_was_said_in_private_alone_is_not_offered(make_os: Mak
     assert len(found(os, "general-fact", SUGGESTION)) == 1
 
 
+@pytest.mark.parametrize("name", ["kind", "fact-finder"])
 async def test_an_agent_that_is_proven_in_one_project_is_offered_to_those_that_do_the_same(
-    make_os: MakeOS,
+    make_os: MakeOS, name: str
 ) -> None:
     goals = [
         recording(
@@ -206,21 +208,24 @@ async def test_an_agent_that_is_proven_in_one_project_is_offered_to_those_that_d
         for n in range(4)
     ]
     web = await make_os(goals, project="web")
-    web.kernel.agents.create(KIND)
+    web.kernel.agents.create(KIND.replace("kind", name, 1))
     for goal in goals[:3]:
-        await web.execute(goal.goal, agent="kind")
+        await web.execute(goal.goal, agent=name)
     await night(web)
-    assert found(web, "general-kind", SUGGESTION) == [], "nobody else does it"
+    assert found(web, f"general-{name}", SUGGESTION) == [], "nobody else does it"
     await web.execute(goals[0].goal, "LEARNER", project="api")
-    await web.execute(goals[3].goal, agent="kind")
+    await web.execute(goals[3].goal, agent=name)
     await night(web)
-    (told,) = found(web, "general-kind", SUGGESTION)
-    assert told["action"]["command"] == "llmos volumes promote kind --type agent --project web"
+    (told,) = found(web, f"general-{name}", SUGGESTION)
+    command = f"llmos volumes promote {name} --type agent --project web"
+    assert told["action"]["command"] == command
     assert (told["evidence"]["good"], told["evidence"]["elsewhere"]) == (4, {"api": 1})
-    web.kernel.make_general(ArtifactType.AGENT, "kind", "web")
-    await web.execute(goals[3].goal, "LEARNER", agent="kind")
+    assert not list(await night(web)), "it stays"
+    assert len(found(web, f"general-{name}", SUGGESTION)) == 1
+    web.kernel.make_general(ArtifactType.AGENT, name, "web")
+    await web.execute(goals[3].goal, "LEARNER", agent=name)
     await night(web)
-    assert found(web, "general-kind", SUGGESTION) == [], "it is there for all"
+    assert found(web, f"general-{name}", SUGGESTION) == [], "it is there for all"
 
 
 # --- the team ------------------------------------------------------------------------------------

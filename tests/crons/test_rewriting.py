@@ -298,6 +298,22 @@ async def test_a_model_that_stops_working_judges_nothing(make_os: MakeOS) -> Non
     assert found(os, SUGGESTION, "reword-") is None
 
 
+async def test_a_search_that_breaks_is_told_and_not_paid_for_again_in_every_cycle(
+    make_os: MakeOS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(**given: Any) -> Any:
+        raise RuntimeError("no such thing")
+
+    script = Paid()
+    os = await worked(make_os, script)
+    monkeypatch.setattr("gepa.api.optimize", breaks)
+    assert (await night(os)).tokens > 0
+    told = found(os, INSIGHT, "tried-clerk-").content
+    assert told["title"].endswith("the search broke: RuntimeError: no such thing")
+    await os.execute(goals("invoice", 3, 0)[2], agent="clerk")
+    assert (await night(os)).tokens == 0
+
+
 async def test_without_the_package_it_is_told_how_to_get_it(
     make_os: MakeOS, monkeypatch: pytest.MonkeyPatch
 ) -> None:

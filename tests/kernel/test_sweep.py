@@ -110,6 +110,23 @@ async def test_what_nobody_refers_to_goes_once_a_day_also_without_a_purge(
     assert stray not in kept(blobs) and {of("secret of a"), of("what b was")} <= kept(blobs)
 
 
+async def test_a_sweep_that_cannot_be_made_fails_no_cycle_and_is_told(
+    make_os: MakeOS, cwd: Path, clock: TestClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os_, blobs, first, _ = await two_runs(make_os, cwd)
+    await os_.kernel.run_cron_now("system")
+    os_.kernel.purge(ArtifactType.TRACE, first)
+    age(blobs)
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    clock.forward(hours=2)
+    report = await os_.kernel.run_cron_now("system")
+    assert report.error == "" and "cannot write to" in report.why
+
+
 async def test_a_replay_still_knows_what_a_folder_was_like(make_os: MakeOS, cwd: Path) -> None:
     goal = recording("List the notes", ("Glob", {"pattern": "*.md"}), output="One: x.md")
     os_ = await make_os([goal])
@@ -164,6 +181,20 @@ def test_a_listing_that_is_gone_stops_no_sweep(store: Store, run_id: str) -> Non
     store.blobs.put(b"stray")
     age(store.blobs)
     assert sweep(store).blobs == 1
+
+
+def test_where_a_listing_cannot_be_read_now_nothing_is_swept(store: Store, run_id: str) -> None:
+    listing, content = store.blobs.put(b"a listing"), store.blobs.put(b"what it names")
+    named = {f"tree:{store.home}": Entry("tree", listing)}
+    ledger = Journal(store, Snapshots(store.blobs))
+    store.write(lambda tx: ledger.before(tx, run_id, 0, named))
+    age(store.blobs)
+    path = store.blobs.root / listing[:2] / listing[2:]
+    path.unlink()
+    path.symlink_to(path)  # an error of reading that also an administrator gets
+    with pytest.raises(StoreError, match="nothing was swept"):
+        sweep(store)
+    assert content in kept(store.blobs)
 
 
 # --- two processes --------------------------------------------------------------------------

@@ -77,6 +77,8 @@ async def test_nothing_new_comes_into_a_project_that_was_archived(make_os: MakeO
     with pytest.raises(UserError, match="archived") as caught:
         await os.execute(HELLO.goal, project="web")
     assert caught.value.hint == "take it back: llmos projects restore web"
+    with pytest.raises(UserError, match="archived"):
+        await os.learn([Trace("Say hi", (), "Hi.", project="web")])
     assert os.projects.get("web").runs == 1, "nothing is deleted"
     os.projects.restore("web")
     assert (await os.execute(HELLO.goal, project="web")).mode is Mode.FOLLOWER

@@ -184,6 +184,29 @@ async def test_a_limit_keeps_the_newest_good_one_too(traces: Traces) -> None:
     assert (found[0], found[-1], len(set(found))) == (best, newest, 3)
 
 
+async def test_what_was_said_to_be_wrong_in_a_project_counts_however_often_it_failed_there(
+    traces: Traces,
+) -> None:
+    here = replace(TRACE, project="web")
+    await traces.learn([replace(TRACE, project="api")], "alice", None)
+    (wrong,) = await traces.learn([here], "alice", None)
+    await traces.learn([replace(here, verdict=Verdict.FAILED)] * 6, "alice", None)
+    assert traces.candidates(TRACE.goal, ALICE, project="web")[0].trace.id == wrong
+    await traces.judge(wrong, Verdict.REFUTED, user_id="alice", by="person")
+    found = traces.candidates(TRACE.goal, ALICE, project="web")
+    assert {c.trace.project for c in found} == {"web"}, "nothing of another project is followed"
+
+
+async def test_where_all_has_failed_in_a_project_what_is_good_elsewhere_comes_first(
+    traces: Traces,
+) -> None:
+    good = await traces.learn([replace(TRACE, project="api")] * 2, "alice", None)
+    failed = replace(TRACE, project="web", verdict=Verdict.FAILED)
+    await traces.learn([failed] * 6, "alice", None)
+    found = traces.candidates(TRACE.goal, ALICE, project="web")
+    assert {c.trace.id for c in found[:2]} == set(good)
+
+
 async def test_replays_and_other_users_traces_are_no_candidates(
     traces: Traces, store: Store
 ) -> None:

@@ -9,14 +9,17 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert, select
 
 from llmos.errors import LLMOSError, PermissionDenied, UserError
+from llmos.observability.rows import Reader, among
 from llmos.store import Store
+from llmos.store.schema import events, projects, stamp
 from llmos.values import ArtifactType
 from llmos.volumes import Access, Caller, Place, Volume, is_private, keep_private, may
 from llmos.volumes.projects import make_general
 from llmos.volumes.promotion import promote, recall
-from llmos.volumes.roles import first_user, join
+from llmos.volumes.roles import Role, first_user, grant, join, teams_of
 from llmos.volumes.taking_back import take_back
 
 AGENT = ArtifactType.AGENT
@@ -28,12 +31,13 @@ CALLERS = [
 ]
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,8}", fullmatch=True)
 TEXT = {"text": "Be kind."}
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 @contextmanager
 def home() -> Iterator[Store]:
     """Alice looks after the system and the team red, where bob is; carer is a stranger."""
-    with Store.memory(lambda: datetime(2026, 3, 2, tzinfo=UTC)) as store:
+    with Store.memory(lambda: NOW) as store:
         store.write(lambda tx: first_user(tx, "alice"))
         store.write(lambda tx: join(tx, "red", "alice"))
         store.write(lambda tx: join(tx, "red", "bob"))
@@ -56,6 +60,27 @@ def told_by(call: object) -> str:
     except LLMOSError as e:
         return f"{type(e).__name__}: {e.message}; {e.hint}"
     return "nothing"
+
+
+def test_nobody_belongs_to_a_project_of_a_team(store: Store) -> None:
+    within, alice = TEAM.of("web"), Caller.person("alice")
+    with pytest.raises(UserError, match="'red:web' is not a usable name"):
+        store.write(lambda tx: join(tx, within.owner, "carer"))
+    with pytest.raises(UserError, match="'red:web' is not a usable name"):
+        store.write(lambda tx: grant(tx, alice, within, "carer", Role.MEMBER))
+    assert store.read(lambda c: teams_of(c, "carer")) == []
+
+
+def test_somebody_may_have_a_thousand_projects(store: Store) -> None:
+    rows = [
+        {"volume": "user", "owner": "alice", "name": f"p{n}", "at": stamp(NOW)} for n in range(1200)
+    ]
+    store.write(lambda tx: tx.conn.execute(insert(projects), rows))
+    last = of(store, ALICE.of("p1199"))
+    store.write(lambda tx: last.put(tx, AGENT, "kind", TEXT, author="alice"))
+    window = store.read(lambda c: Reader.of(c, "alice"))
+    seen = store.read(lambda c: c.execute(select(events).where(among(events, window.mine))).all())
+    assert [row.owner for row in seen] == ["alice:p1199"]
 
 
 @settings(max_examples=25, deadline=None)

@@ -182,6 +182,22 @@ async def test_it_is_taken_up_where_it_failed(make_os: MakeOS, cwd: Path) -> Non
         await os.resume(result.trace_id)
 
 
+async def test_it_is_taken_up_in_its_own_project_or_in_none(make_os: MakeOS) -> None:
+    planner = Planner(broken={"Write 'b' to b.txt"})
+    os = await make_os(processor=planner)
+    failed = [await os.execute(WHOLE, plan=chain("a", "b"), project=p) for p in (None, "api")]
+    planner.broken.clear()
+    web = await make_os(processor=planner, project="web")
+    resumed = await web.resume(failed[0].trace_id)
+    assert web.traces.project(resumed.trace_id) is None and web.projects.is_known("web") is False
+    web.projects.archive("api")
+    with pytest.raises(UserError, match="project 'api' is archived"):
+        await web.resume(failed[1].trace_id)
+    web.projects.restore("api")
+    resumed = await web.resume(failed[1].trace_id)
+    assert web.traces.project(resumed.trace_id) == "api"
+
+
 async def test_a_part_that_was_taken_back_is_done_again(make_os: MakeOS, cwd: Path) -> None:
     planner = Planner(broken={"Write 'b' to b.txt"})
     os = await make_os(processor=planner)

@@ -72,6 +72,37 @@ def test_an_agent_of_a_project_is_made_general_and_taken_back(cli: Cli, cwd: Pat
     assert "kind" not in [row["name"] for row in cli("agents", "--json").json]
 
 
+def test_a_purge_in_a_project_is_of_what_the_project_has(cli: Cli, cwd: Path, model: Model) -> None:
+    (cwd / "kind.md").write_text(KIND)
+    cli("agents", "create", "--file", "kind.md")
+    missed = cli("volumes", "purge", "kind", "--yes", "--project", "web")
+    assert missed.code == 2 and "no artifact or run 'kind' in the volume of user" in missed.err
+    cli("agents", "create", "--file", "kind.md", "--project", "web")
+    gone = cli("volumes", "purge", "kind", "--yes", "--project", "web")
+    assert gone.code == 0 and "project web would be deleted for good" in gone.out
+    assert cli("agents", "show", "kind", "--in", "user").code == 0, "one's own is still there"
+    model(HELLO)
+    run = cli("run", HELLO.goal, "--project", "web", "--json").json["trace_id"]
+    assert cli("volumes", "purge", run, "--yes", "--project", "web").code == 0
+    assert cli("traces", "--json").json == []
+
+
+def test_what_a_project_has_can_be_kept_private(cli: Cli, cwd: Path) -> None:
+    (cwd / "kind.md").write_text(KIND)
+    for more in ([], ["--project", "web"]):
+        cli("agents", "create", "--file", "kind.md", *more)
+    said = cli("volumes", "private", "on", "kind", "--project", "web")
+    assert said.out.startswith("agent kind of project web is private\n")
+    (kept,) = cli("volumes", "private", "--json").json
+    assert (kept["kind"], kept["name"], kept["project"]) == ("artifact", "kind", "web")
+    assert "kind of project web" in cli("volumes", "private").out
+    assert "was private" not in cli("volumes", "private", "on", "kind").out, "one's own was not"
+    cli("volumes", "private", "off", "kind", "--project", "web")
+    assert [k["project"] for k in cli("volumes", "private", "--json").json] == [""]
+    cli("volumes", "private", "on", "--project", "web")
+    assert "the volume of project web" in cli("volumes", "private").out
+
+
 def test_the_files_of_a_project_stand_within_those_of_its_user(
     cli: Cli, cwd: Path, home: Path
 ) -> None:

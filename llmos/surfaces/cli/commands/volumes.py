@@ -41,9 +41,7 @@ def show(
     from llmos.surfaces.cli.views.volumes import show_volume
 
     async def work(os: LLMOS) -> None:
-        whose = owner
-        if os.project is not None and level.value != "system" and owner is None:
-            whose = os.kernel.get_volume(level.value).place.of(os.project).owner
+        whose = volumes_owner.owner_in(os, level, owner)
         stats = os.kernel.analyze_volume(level.value, whose)
         changes = os.kernel.get_artifact_changes(level.value, whose, limit)
         kept = os.kernel.get_private() if level is Level.USER else []

@@ -52,11 +52,12 @@ def private(
     """Keep your volume, or one thing of it, from the crons of teams and of the system.
 
     They do not look at what is private, so it is not shared. What was shared before stays where it
-    is: llmos recall takes it back.
+    is: llmos recall takes it back. With --project: that project's volume, or one thing of it.
     """
     from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json, to_json
     from llmos.surfaces.cli.views.volumes_owner import show_private, show_switched
+    from llmos.volumes.meant import is_run
 
     async def work(os: LLMOS) -> None:
         if switch is None:
@@ -66,14 +67,18 @@ def private(
         on = switch is Switch.ON
         type, called = None, ""
         if name is not None:
-            type, called = _meant(os, os.kernel.get_user_volume(), name, type_)
-        changed = os.kernel.keep_private(on, type, called)
+            mine = os.kernel.get_user_volume(owner_in(os, Level.USER, None))
+            type, called = _meant(os, mine, name, type_)
+        project = None if is_run(type, called) else os.project
+        changed = os.kernel.keep_private(on, type, called, project)
         if as_json:
             told = {"type": type or "volume", "name": called}
+            told |= {"project": project} if project else {}
             print_json(to_json({**told, "private": on, "changed": changed}))
         else:
-            kinds = [k.kind for k in os.kernel.get_private()]
-            show_switched(type, called, on, changed, kinds)
+            within = ("", project or "")
+            kinds = [k.kind for k in os.kernel.get_private() if k.project in within]
+            show_switched(type, called, on, changed, kinds, project)
 
     with_os(globals_of(ctx), work)
 
@@ -130,27 +135,41 @@ def purge(
 ) -> None:
     """Delete something for good, with all that was made from it in every volume.
 
-    It cannot be undone; archiving can. What goes is told before, and asked.
+    It cannot be undone; archiving can. What goes is told before, and asked. With --project: an
+    artifact of that project's volume, or a run.
     """
     from llmos.surfaces.cli.opening import with_os
     from llmos.surfaces.cli.output import print_json, to_json
     from llmos.surfaces.cli.views.volumes_owner import agrees, as_dict, show_going
+    from llmos.volumes.meant import is_run
 
     async def work(os: LLMOS) -> None:
-        volume = os.kernel.get_volume(level.value, owner)
+        whose = owner_in(os, level, owner)
+        volume = os.kernel.get_volume(level.value, whose)
         type, called = _meant(os, volume, name, type_)
-        going = os.kernel.would_purge(type, called, level.value, owner)
+        if is_run(type, called):  # runs are their user's, whatever project they are of
+            whose = owner
+            volume = os.kernel.get_volume(level.value, whose)
+        going = os.kernel.would_purge(type, called, level.value, whose)
         if not as_json:
             show_going(type, called, volume.place, going)
         done = not dry_run and (yes or agrees(called, ask=not as_json))
         if done:
-            os.kernel.purge(type, called, level.value, owner, why)
+            os.kernel.purge(type, called, level.value, whose, why)
         if as_json:
             print_json(to_json(as_dict(type, called, going) | {"purged": done}))
         else:
             print("Deleted." if done else "Nothing was deleted.")
 
     with_os(globals_of(ctx), work)
+
+
+def owner_in(os: LLMOS, level: Level, owner: str | None) -> str | None:
+    """Whose volume is meant where a project may be named; None: as `get_volume` has it."""
+    kind: VolumeType = level.value
+    if os.project is None or owner is not None or kind == "system":
+        return owner
+    return os.kernel.get_volume(kind).place.of(os.project).owner
 
 
 def _meant(os: LLMOS, volume: Volume, name: str, type_: str | None) -> tuple[ArtifactType, str]:

@@ -24,6 +24,10 @@ def show_private(kept: Sequence[Kept]) -> None:
 
 def what(kept: Kept) -> str:
     """What people call a thing that is private."""
+    if kept.project:
+        within = f"project {kept.project}"
+        whole = kept.kind == "volume"
+        return f"the volume of {within}" if whole else f"{one_line(kept.name, 80)} of {within}"
     if kept.kind == "volume":
         return "your whole volume"
     if kept.kind == "trace":
@@ -32,10 +36,18 @@ def what(kept: Kept) -> str:
 
 
 def show_switched(
-    type: ArtifactType | None, name: str, on: bool, changed: bool, private: Sequence[str]
+    type: ArtifactType | None,
+    name: str,
+    on: bool,
+    changed: bool,
+    private: Sequence[str],
+    project: str | None = None,
 ) -> None:
     """Print what became of a thing that was made private, or no longer."""
     named = _named(type, name) if type is not None else "your volume"
+    if project is not None:
+        whole = f"the volume of project {project}"
+        named = f"{named} of project {project}" if type is not None else whole
     state = "private" if on else "private no longer"
     print(f"{named} is {state}" if changed else f"nothing to do: {named} was {state} already")
     if on and changed:
