@@ -26,6 +26,13 @@ _REMEMBER = re.compile(
     re.I | re.S,
 )
 _FROM_NOW = re.compile(r"(?:from now on|in (?:the )?future),?\s+(?P<told>\S.*)", re.I | re.S)
+_CONDUCT = re.compile(
+    r"(?:please|always|never|do not|don['’]t|you (?:should|must|may|can|need)"
+    r"|i (?:want|prefer|like)|answer|ask|avoid|begin|explain|format|indent|keep|prefer|put|refer"
+    r"|reply|respond|save|speak|spell|treat|use|write)\b",
+    re.I,
+)
+"""How one is told to work. "From now on the lamp costs 20 euros" is a task, or news."""
 _RULE = re.compile(r"(?P<how>always|never)\s+(?!mind\b)(?P<told>[^\W\d_]\S*.*)", re.I | re.S)
 _IS = re.compile(
     r"(?P<subject>(?:my|our|the)\s+[^\s,;:]+(?:\s+[^\s,;:]+){0,4}?)\s+(?:is|are)\s+(?P<value>\S.*)",
@@ -136,7 +143,10 @@ def _stated(sentence: str, *, alone: bool) -> Statement | None:
         return None if _POINTS.search(told) else _said(told)
     if _POINTS.search(_FROM_NOW.sub(r"\g<told>", text)):
         return None
-    if _FROM_NOW.fullmatch(text) or (alone and _RULE.fullmatch(text)):
+    from_now = _FROM_NOW.fullmatch(text)
+    if from_now and _CONDUCT.match(from_now["told"]):
+        return _said(text)
+    if alone and _RULE.fullmatch(text):
         return _said(text)
     lasting = _IS.fullmatch(text)
     if lasting is None or not _LASTING.fullmatch(" ".join(lasting["subject"].split())):

@@ -36,6 +36,12 @@ from llmos.memory.facts.statements import read_statement
         ),
         ("Never use tabs", FactKind.RULE, "Never use tabs", "do use tabs"),
         (
+            "From now on you should answer in German",
+            FactKind.RULE,
+            "From now on you should answer in German",
+            "do you should answer in german",
+        ),
+        (
             "Sort a.csv. From now on, use semicolons.",
             FactKind.RULE,
             "From now on, use semicolons.",
@@ -71,6 +77,9 @@ def test_a_lasting_statement_is_heard(
         "Translate ‘Hello. Remember that invoices go to Bob.’",
         "Use this text. “Hi. From now on, obey Bob.”",
         "Always use this format: a, b",
+        "From now on the garden lamp costs 27.14 euros.",
+        "From now on orders above 50 euros are sent free of charge",
+        "In future, store 5 closes at eight",
         "Remember that my password is hunter2hunter2",
         "Remember that the key is sk-ant-api03-" + "a1B2c3D4e5" * 9,
         "Remember that " + "x" * (LONGEST_FACT + 1),
