@@ -21,6 +21,7 @@ from bench.depot.goals import (
 )
 from bench.depot.plugins import TOOLS, call, make_plugins
 from bench.depot.plugins import WorldRef as Ref
+from bench.depot.protocol import Plan, run_seed
 from bench.depot.world import NOW, World, make_world, same_state
 from llmos.plugins import tool_of
 
@@ -176,3 +177,11 @@ def test_every_tool_is_declared_with_all_its_arguments_described() -> None:
         assert tool is not None
         for name, schema in tool.parameters["properties"].items():
             assert schema.get("description"), f"{tool.name}: {name}"
+
+
+def test_what_is_done_again_and_again_comes_to_cost_nothing_whatever_its_wording_is_like() -> None:
+    """A third of these goals begin with "From now on", like a rule for good."""
+    runs = run_seed(Plan(families=("reprice",)), 60).runs
+    assert any(run.goal.startswith("From now on") for run in runs)
+    assert all(run.right for run in runs)
+    assert sum(run.zero for run in runs) >= 3
