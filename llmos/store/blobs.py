@@ -127,7 +127,7 @@ class BlobStore:
             StoreError: Nothing can be deleted there.
         """
         path = self._path(digest)
-        aside = self.root / f"{_UNFINISHED}{new_id()}"
+        aside = self.root / f"{_UNFINISHED}{new_id()}-{digest}"
         with _writing_to(self.root), suppress(FileNotFoundError):  # another process was faster
             path.rename(aside)
             found = aside.stat()
@@ -138,15 +138,27 @@ class BlobStore:
         return 0
 
     def drop_unfinished(self, seconds: float) -> None:
-        """Delete what processes that died were writing or dropping so long ago.
+        """Put back what processes that died were dropping, and delete what they were writing.
+
+        What was taken aside may have been put a moment before, and only `drop` may decide on it. If
+        its process still lives, it finds nothing to delete, and the blob stays until the next time.
+
+        Args:
+            seconds: How long nobody must have written to what is deleted.
 
         Raises:
-            StoreError: Nothing can be deleted there.
+            StoreError: Nothing can be changed there.
         """
         before = time.time() - seconds
         with _writing_to(self.root):
             for path in self.root.glob(f"{_UNFINISHED}*"):
-                if _touched(path) < before:
+                digest = path.name.rpartition("-")[2]
+                if _DIGEST.fullmatch(digest):
+                    with suppress(FileNotFoundError):
+                        # As if put now: over one that was, it must not look older than that.
+                        os.utime(path)
+                        path.rename(self._path(digest))
+                elif _touched(path) < before:
                     path.unlink(missing_ok=True)
 
     @staticmethod

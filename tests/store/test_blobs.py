@@ -180,3 +180,46 @@ def test_what_a_process_that_died_was_writing_can_be_dropped(blobs: BlobStore) -
     age(blobs)
     blobs.drop_unfinished(3600)
     assert stored(blobs) == [blobs.root / digest[:2] / digest[2:]]
+
+
+class Killed(BaseException):
+    """In place of a signal that nobody can catch."""
+
+
+def test_what_a_process_that_died_was_dropping_is_put_back(
+    blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = blobs.put(b"needed")
+    age(blobs)
+    rename = Path.rename
+
+    def and_die(path: Path, target: Path) -> Path:
+        rename(path, target)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", and_die)
+        with pytest.raises(Killed):
+            blobs.drop(digest, 3600)
+    assert not blobs.holds(digest, 6)
+    blobs.drop_unfinished(3600)
+    assert blobs.get(digest) == b"needed"
+    assert list(blobs.untouched(3600)) == [], "it is looked at again later"
+
+
+def test_a_drop_that_is_put_back_by_another_process_deletes_nothing(
+    blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = blobs.put(b"needed")
+    age(blobs)
+    rename = Path.rename
+
+    def and_another(path: Path, target: Path) -> Path:
+        renamed = rename(path, target)
+        monkeypatch.undo()
+        blobs.drop_unfinished(3600)
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", and_another)
+    assert blobs.drop(digest, 3600) == 0
+    assert blobs.get(digest) == b"needed"
