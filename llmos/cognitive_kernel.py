@@ -46,7 +46,7 @@ from llmos.kernel.economy import Economy
 from llmos.kernel.envelope import Envelope
 from llmos.kernel.intents import Intent
 from llmos.kernel.kernel import Kernel
-from llmos.kernel.sweep import sweep
+from llmos.kernel.sweep import sweep, untouched_for
 from llmos.memory.traces import Traces
 from llmos.observability import ActivityReport, FeedEntry, ObservabilityHub, activity_report
 from llmos.observability.harmless import harmless
@@ -534,7 +534,7 @@ class CognitiveKernel:
         store, purge = self._kernel.store, Purge(self.get_volume(volume_type, owner_id), type, name)
         gone = store.write(lambda tx: purge.carry_out(tx, why))
         with suppress(StoreError):  # the cron of the system tries again
-            sweep(store)
+            sweep(store, untouched_for(self.config.tool_timeout_s))
         return gone
 
     def get_team_volume(self, team_id: str | None = None) -> Volume:

@@ -54,7 +54,7 @@ class SystemCycle:
         since = int(json.loads(known)["seq"]) if known else 0
         upto, news = store.read(lambda c: _news(c, since))
         cases = self._examined() if news else []
-        trouble = _tidied(store)
+        trouble = _tidied(store, self._context.config.tool_timeout_s)
         tasks = store.write(lambda tx: self._note(tx, cases, upto, news))
         why = "" if tasks else ("nothing new" if not news else "nothing to say of what is new")
         why = "; ".join(part for part in (why, trouble) if part)
@@ -129,10 +129,10 @@ class SystemCycle:
             yield CycleTask("archive", row.name, f"{row.name} of {place} is archived", why)
 
 
-def _tidied(store: Store) -> str:
+def _tidied(store: Store, tool_timeout_s: float) -> str:
     """Why nothing was swept; that is no reason to leave the rest of a cycle undone."""
     try:
-        tidy(store)
+        tidy(store, tool_timeout_s)
     except StoreError as e:
         return f"{e.message} ({e.hint})" if e.hint else e.message
     return ""

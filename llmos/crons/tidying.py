@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from llmos.kernel.sweep import UNTOUCHED_S, Swept, sweep
+from llmos.kernel.sweep import UNTOUCHED_S, Swept, sweep, untouched_for
 from llmos.store import Store, Transaction
 from llmos.store.schema import parse_stamp, stamp, watermarks
 from llmos.volumes import PURGED, Place, get_watermark, set_watermark
@@ -19,12 +19,17 @@ _AFTER_PURGE = timedelta(seconds=2 * UNTOUCHED_S)
 """How long after a purge each cycle looks: what it left may have been too young to go."""
 
 
-def tidy(store: Store) -> Swept:
+def tidy(store: Store, tool_timeout_s: float) -> Swept:
     """Sweep the blobs of this home, if a day has passed since, or something was purged.
 
     The first cycle of a home only notes when it was.
+
+    Args:
+        store: Of the home.
+        tool_timeout_s: How long a call may take, in seconds.
     """
-    return sweep(store) if store.write(_is_due) else Swept()
+    due = store.write(_is_due)
+    return sweep(store, untouched_for(tool_timeout_s)) if due else Swept()
 
 
 def _is_due(tx: Transaction) -> bool:

@@ -19,8 +19,7 @@ from llmos.store import BlobStore, Store
 from llmos.store.schema import journal, steps
 
 UNTOUCHED_S = 3600.0
-"""Seconds for which nobody must have put a content before it can go. Between a content being put
-and a row that names it there is less than the time that one call may take."""
+"""Seconds for which nobody must have put a content before it can go, at the least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,18 @@ class Swept:
 
     blobs: int = 0
     bytes: int = 0
+
+
+def untouched_for(tool_timeout_s: float) -> float:
+    """How long nobody must have put a content before it can go.
+
+    Between a content being put and a row that names it there is less than the time that one call
+    may take.
+
+    Args:
+        tool_timeout_s: That time, in seconds.
+    """
+    return max(UNTOUCHED_S, 2 * tool_timeout_s)
 
 
 def sweep(store: Store, untouched_s: float = UNTOUCHED_S) -> Swept:

@@ -14,7 +14,7 @@ from llmos import LLMOS, Mode
 from llmos.errors import StoreError
 from llmos.kernel.journal import Journal
 from llmos.kernel.snapshot import Entry, Snapshots
-from llmos.kernel.sweep import UNTOUCHED_S, sweep
+from llmos.kernel.sweep import UNTOUCHED_S, sweep, untouched_for
 from llmos.memory.traces import Traces
 from llmos.store import BlobStore, Store
 from llmos.store.schema import journal
@@ -226,3 +226,8 @@ def test_nothing_goes_that_another_process_puts_and_names_meanwhile(
     assert len(named) == len(CONTENTS)
     for digest, content in zip(named, CONTENTS, strict=True):
         assert store.blobs.get(str(digest)) == content
+
+
+def test_no_content_goes_that_a_call_of_now_may_still_write_down() -> None:
+    assert untouched_for(120.0) == UNTOUCHED_S == 3600.0
+    assert untouched_for(7200.0) == 14400.0
