@@ -17,6 +17,8 @@ from llmos.values import Json
 
 _MOST_ATOMS = 800
 _MOST_RIVALS = 150
+_MOST_MOST = 20
+"""Conditions under which the greatest of a field is looked for, the simplest."""
 _FEW = 10
 """Traces up to which two conditions may be meant where one would do."""
 _MOST_VALUES = 6
@@ -114,9 +116,16 @@ class Rows:
             for name in self.fields:
                 yield call("extreme", self.expr, name, call("test", op, "==", ">"))
         segments = [self.segment(i) for i in range(len(self.items))]
-        for atom in self.atoms[:120]:
-            if all(atom.bits & segment for segment in segments):
-                yield from self._ends(atom.over(self.expr))
+        ends = [a for a in self.atoms[:120] if all(a.bits & segment for segment in segments)]
+        for atom in ends:
+            yield from self._ends(atom.over(self.expr))
+        if self.pool.superlative:
+            # "The wrong sizes' most valuable": where some runs' first row was that by chance, only
+            # both candidates together tell where they part.
+            for atom in ends[:_MOST_MOST]:
+                for name in self.fields:
+                    yield call("extreme", atom.over(self.expr), name, False)
+                    yield call("extreme", atom.over(self.expr), name, True)
 
     def _ends(self, rows: Expr) -> Iterator[Expr]:
         yield call("nth", rows, 0)

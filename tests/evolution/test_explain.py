@@ -239,6 +239,29 @@ def test_the_row_with_the_greatest_number_stays_a_rival_of_the_first() -> None:
     assert call("get", call("extreme", call("rows", Seen("s")), "copies", True), "id") in found
 
 
+def test_the_greatest_under_a_condition_stays_a_rival_of_the_first_under_it() -> None:
+    envs = [
+        Env(
+            {"topic": topic},
+            WEDNESDAY,
+            {
+                "s": [
+                    {"id": f"{k}6", "topic": "maps", "copies": 50 * (topic != "maps") + 9},
+                    {"id": f"{k}7", "topic": "moths", "copies": 8},
+                    {"id": f"{k}8", "topic": "moths", "copies": 2},
+                    {"id": f"{k}9", "topic": "maps", "copies": 1},
+                ]
+            },
+        )
+        for k, topic in enumerate(["moths", "maps", "moths"])
+    ]
+    pool = pool_of(*envs, said=("lend out the largest book about {topic}",))
+    of_topic = call("where", call("rows", Seen("s")), "topic", "==", Slot("topic"))
+    found = explained(pool, ["07", "16", "27"])
+    assert call("get", call("nth", of_topic, 0), "id") in found
+    assert call("get", call("extreme", of_topic, "copies", True), "id") in found
+
+
 # --- pools -------------------------------------------------------------------------------------
 
 
