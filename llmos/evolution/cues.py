@@ -44,7 +44,9 @@ _LIMITS = (
     "|since|before|after|until|till|within"
 )
 _HOURS = "at|by|before|after|from|until|till"
-_SUPERLATIVE = re.compile(r"\b(?:best|worst|\w{3,}(?<!u)est)\b")
+_SUPERLATIVE = re.compile(
+    r"\b(?:best|worst|\w{3,}(?<!u)est|(?<!at )(?:most|least)(?= (?!of\b|recent)\w{3}))\b"
+)
 _NO_SUPERLATIVES = """
     interest forest honest modest digest invest contest protest harvest earnest arrest manifest
     suggest rest chest first latest earliest newest oldest nearest closest

@@ -50,3 +50,22 @@ def test_up_and_down_are_told_from_how_much() -> None:
     assert cues.of_change(["higher", "Lower"])
     assert not cues.of_change(["more", "less"])
     assert not cues.of_change(["higher", "more"])
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ("the largest book", True),
+        ("the book with the most copies", True),
+        ("the least expensive one", True),
+        ("the most recent mail", False),
+        ("the latest mail", False),
+        ("most of the orders", False),
+        ("at least five copies", False),
+        ("at most five copies", False),
+    ],
+)
+def test_a_most_of_something_is_told_from_a_limit_and_from_the_newest(
+    said: str, named: bool
+) -> None:
+    assert cues.superlative([said]) is named

@@ -239,7 +239,11 @@ def test_the_row_with_the_greatest_number_stays_a_rival_of_the_first() -> None:
     assert call("get", call("extreme", call("rows", Seen("s")), "copies", True), "id") in found
 
 
-def test_the_greatest_under_a_condition_stays_a_rival_of_the_first_under_it() -> None:
+@pytest.mark.parametrize(
+    "said",
+    ["lend out the largest book about {topic}", "lend out the book about {topic} with most copies"],
+)
+def test_the_greatest_under_a_condition_stays_a_rival_of_the_first_under_it(said: str) -> None:
     envs = [
         Env(
             {"topic": topic},
@@ -255,7 +259,7 @@ def test_the_greatest_under_a_condition_stays_a_rival_of_the_first_under_it() ->
         )
         for k, topic in enumerate(["moths", "maps", "moths"])
     ]
-    pool = pool_of(*envs, said=("lend out the largest book about {topic}",))
+    pool = pool_of(*envs, said=(said,))
     of_topic = call("where", call("rows", Seen("s")), "topic", "==", Slot("topic"))
     found = explained(pool, ["07", "16", "27"])
     assert call("get", call("nth", of_topic, 0), "id") in found
