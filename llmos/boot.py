@@ -260,8 +260,10 @@ class LLMOS:
         await self.boot()
         asked = (goal, mode, check, max_cost_usd, project, cwd, turns, agent)
         ask = partial(self._asking.request, *asked)
-        # Hooks may take their time, and other runs wait on this thread.
-        request = await asyncio.to_thread(ask) if self._memory else ask()
+        # Hooks, and the first look at what is near in meaning, take their time, and other runs
+        # wait on this thread.
+        slow = self._memory or self._near is not None
+        request = await asyncio.to_thread(ask) if slow else ask()
         request = replace(request, plan=plan, session_id=session_id)
         if request.project:
             request = await asyncio.to_thread(self._asking.warned, request, request.project)
