@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from llmos.memory.traces import REPLAY, Scope, Traces
+from llmos.memory.traces import Scope, Traces
 from llmos.store import Store, Transaction
-from llmos.store.schema import traces
+from llmos.store.schema import REPLAY, traces
 from llmos.values import Trace, Verdict
 
 REPLAYS = (1, 20_000)

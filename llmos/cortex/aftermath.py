@@ -9,8 +9,9 @@ from llmos.cortex.modes import Outcome
 from llmos.evolution.audits import record_audit
 from llmos.evolution.ledger import judge_tool, record_run
 from llmos.evolution.tool import Reading
-from llmos.memory.traces import REPLAY, Traces
+from llmos.memory.traces import Traces
 from llmos.store import Store
+from llmos.store.schema import REPLAY
 from llmos.values import Decision, Mode, RunResult, Verdict
 
 

@@ -18,10 +18,10 @@ from llmos.evolution.tool import TOOL, Reading
 from llmos.kernel.admission import complete
 from llmos.kernel.envelope import is_free
 from llmos.kernel.observe import fully_observed
-from llmos.memory.traces import REPLAY
 from llmos.plugins import Registry
 from llmos.replay.compare import Mismatch, Renames, compare
 from llmos.replay.engine import Ahead, Replay
+from llmos.store.schema import REPLAY
 from llmos.values import (
     Audit,
     AuditOutcome,

@@ -19,9 +19,8 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from llmos.crons.project_patterns import ProjectCounts, modelled_by
 from llmos.evolution.masking import mask
 from llmos.evolution.tool import TOOL
-from llmos.memory.traces import REPLAY
 from llmos.store import Transaction
-from llmos.store.schema import counted, dumps, parse_stamp, patterns, stamp
+from llmos.store.schema import REPLAY, counted, dumps, parse_stamp, patterns, stamp
 from llmos.values import Json, Trace
 
 _LONGEST = 160

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 
 from llmos.evolution.tool import TOOL
-from llmos.memory.traces import REPLAY
 from llmos.store import Transaction
 from llmos.store.schema import (
+    REPLAY,
     counted,
     patterns,
     private,

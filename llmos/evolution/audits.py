@@ -18,10 +18,9 @@ from llmos.evolution.bounds import CONFIDENCE, lower_bound, upper_bound
 from llmos.evolution.ledger import doubt_copies, doubt_sources, holder
 from llmos.evolution.tool import TOOL
 from llmos.kernel.text import plain
-from llmos.memory.traces import REPLAY
 from llmos.replay.eligible import LOWEST_STANDING
 from llmos.store import Store, Transaction, new_id
-from llmos.store.schema import audits, parse_stamp, stamp, traces
+from llmos.store.schema import REPLAY, audits, parse_stamp, stamp, traces
 from llmos.values import ArtifactType, Audit, AuditOutcome, EventType, Json, Trace, Verdict
 from llmos.volumes import (
     Caller,

@@ -21,9 +21,10 @@ from llmos.evolution.settle import release, settle
 from llmos.evolution.state import learner_from, rest_json, trace_ids
 from llmos.evolution.tool import TOOL
 from llmos.kernel.places import Places
-from llmos.memory.traces import REPLAY, Scope, Traces
+from llmos.memory.traces import Scope, Traces
 from llmos.replay.eligible import EXAMPLE
 from llmos.store import Store, Transaction
+from llmos.store.schema import REPLAY
 from llmos.values import ArtifactType, EventType, Json, Step, Trace, Usage, Verdict
 from llmos.volumes import PURGED, Caller, Status, Volume, get_watermark, set_watermark, usage_stats
 

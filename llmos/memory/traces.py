@@ -29,14 +29,11 @@ from llmos.kernel.recorder import footprint_from
 from llmos.kernel.text import json_text, plain
 from llmos.memory.fold import fold, goal_key
 from llmos.store import Store, Transaction, new_id
-from llmos.store.schema import NO_REPLAY, events, feedback, stamp, steps, traces
+from llmos.store.schema import NO_REPLAY, REPLAY, events, feedback, stamp, steps, traces
 from llmos.values import Effect, EventType, Mode, Step, Trace, Usage, Verdict
 
 _BATCH = 400
 """Ids in one query: SQLite takes at most 999 parameters."""
-
-REPLAY = "replay:"
-"""Prefix of the source of a run that followed a trace; that trace's id comes after it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from llmos.observability.window import (
     happened,
 )
 from llmos.store import EventRow
-from llmos.store.schema import artifacts, events, ledger, traces, usages
+from llmos.store.schema import REPLAY, artifacts, events, ledger, traces, usages
 from llmos.values import EventType, Mode, Verdict
 
 _FREE = (Mode.FOLLOWER, Mode.CRYSTALLIZED)
@@ -181,14 +181,14 @@ def _replays_query(reader: Reader) -> Select[*tuple[Any, ...]]:
         among(traces, reader.mine),
         traces.c.started_at.between(SINCE, UNTIL),
         traces.c.mode == Mode.FOLLOWER.value,
-        traces.c.source.startswith("replay:"),
+        traces.c.source.startswith(REPLAY),
         traces.c.verdict.in_(good),
     )
     often = select(traces.c.source, func.count().label("times")).where(replayed)
     some = often.group_by(traces.c.source).limit(_SOURCES).subquery()
     origin = traces.alias("origin")
-    # Of "replay:" and the id of a trace.
-    replays = origin.join(some, origin.c.id == func.substr(some.c.source, 8))
+    source = func.substr(some.c.source, len(REPLAY) + 1)
+    replays = origin.join(some, origin.c.id == source)
     return select(some.c.times, origin.c.usage, origin.c.cost_micro).select_from(replays)
 
 

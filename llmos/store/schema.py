@@ -60,7 +60,9 @@ processes = Table(
 )
 """One row per opened store; `store.presence` tells which of them live."""
 
-NO_REPLAY = text("source NOT LIKE 'replay:%'")
+REPLAY = "replay:"
+"""Prefix of the source of a run that followed a trace; that trace's id comes after it."""
+NO_REPLAY = text(f"source NOT LIKE '{REPLAY}%'")
 """Condition of an index, which serves only a query that has it word for word."""
 
 traces = Table(

@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, select
 from llmos.errors import PermissionDenied, UserError
 from llmos.store import Transaction
 from llmos.store.dialect import insert_new
-from llmos.store.schema import artifacts, parse_stamp, private, stamp, traces
+from llmos.store.schema import REPLAY, artifacts, parse_stamp, private, stamp, traces
 from llmos.values import Mode
 from llmos.volumes.records import Place
-from llmos.volumes.together import REPLAY, parts_of, with_it
+from llmos.volumes.together import parts_of, with_it
 
 if TYPE_CHECKING:
     from llmos.volumes.access import Caller

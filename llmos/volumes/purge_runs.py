@@ -11,6 +11,7 @@ from llmos.errors import UserError
 from llmos.kernel.text import plain
 from llmos.store import Transaction, dialect
 from llmos.store.schema import (
+    REPLAY,
     acknowledgements,
     audits,
     counted,
@@ -40,7 +41,7 @@ from llmos.volumes.records import Place, Version, place_of
 from llmos.volumes.together import with_it
 
 _GONE = "a run that was purged"
-_WITHOUT_A_MODEL = ("tool:", "replay:")
+_WITHOUT_A_MODEL = ("tool:", REPLAY)
 
 _KEPT = ("mode", "verdict")
 """Words of an event of a run that say nothing of what was done in it."""

@@ -8,12 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from llmos.store.schema import steps, traces
+from llmos.store.schema import REPLAY, steps, traces
 from llmos.values import Mode
 from llmos.volumes.records import Place
-
-REPLAY = "replay:"
-"""What the source of a replay begins with, as `llmos.memory.traces` writes it."""
 
 PART = "llmos.goal"
 """The tool of a step of a plan's run, as `llmos.cortex.plans` writes it; the step names the run."""

@@ -22,10 +22,10 @@ from llmos.evolution.compiler import LearnReport
 from llmos.evolution.ledger import judge_tool
 from llmos.evolution.tool import TOOL as SOURCE
 from llmos.evolution.tool import LearntTool
-from llmos.memory.traces import REPLAY, Traces
+from llmos.memory.traces import Traces
 from llmos.replay.eligible import LOWEST_STANDING
 from llmos.store import Store
-from llmos.store.schema import events, notifications, traces
+from llmos.store.schema import REPLAY, events, notifications, traces
 from llmos.values import ArtifactType, Audit, AuditOutcome, Effect, EventType
 from llmos.volumes import Caller, Status, Volume
 from llmos.volumes.purge import purge

@@ -9,6 +9,7 @@ from llmos.cortex.modes.mixed import mix
 from llmos.errors import BugError, LLMOSError
 from llmos.replay.answer import dated
 from llmos.replay.engine import Replay
+from llmos.store.schema import REPLAY
 from llmos.values import Effect, Mode, Trace, Verdict
 
 
@@ -17,7 +18,7 @@ async def follow(task: Task) -> Outcome:
     trace = task.source
     if trace is None:
         raise BugError("a decision to follow names no trace")
-    source = f"replay:{trace.id}"
+    source = f"{REPLAY}{trace.id}"
     if _unguarded(trace):
         return Outcome(Mode.FOLLOWER, Verdict.COMPLETED, dated(trace), source=source)
     replay = Replay(trace, task.moved, task.calls, task.observer, task.blobs)

@@ -19,7 +19,7 @@ from llmos.cortex.plans.planner import briefing_of, planned
 from llmos.errors import BugError, LLMOSError, UserError
 from llmos.evolution.asking import Model
 from llmos.evolution.tool import TOOL
-from llmos.memory.traces import REPLAY
+from llmos.store.schema import REPLAY
 from llmos.values import Mode, PartBegan, PartEnded, RunResult, Verdict
 
 _SHOWN = 2_000

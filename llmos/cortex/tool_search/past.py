@@ -12,9 +12,8 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from llmos.cortex.tool_search.examples import Made, Seen, examples
 from llmos.cortex.tool_search.ranking import Used
 from llmos.kernel.places import Places
-from llmos.memory.traces import REPLAY
 from llmos.store import Store
-from llmos.store.schema import steps, traces
+from llmos.store.schema import REPLAY, steps, traces
 from llmos.values import Verdict
 from llmos.volumes import Place
 from llmos.volumes.access import Access, Caller, may
